@@ -1,0 +1,216 @@
+//! Live migrations: the choice, the progress, what came of it.
+
+use crate::{
+    Moment, Names, Ref,
+    common::{host_ref, user_ref, vm_ref},
+    job::Job,
+};
+use bellwether_model::migration;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+words! {
+    /// How a migration ended.
+    MigrationOutcome from migration::MigrationOutcome {
+        /// Under way.
+        Running = "running",
+        /// Runs on the target.
+        Completed = "completed",
+        /// Runs on the source; nothing is left on the target.
+        Failed = "failed",
+        /// Somebody cancelled; runs on the source.
+        Cancelled = "cancelled",
+        /// Not yet known: a host that must be asked does not answer.
+        Unknown = "unknown",
+    }
+}
+
+words! {
+    /// What a pre-flight check found.
+    Verdict from migration::Verdict {
+        /// Fine.
+        Pass = "pass",
+        /// Possible, with a consequence worth knowing.
+        Warn = "warn",
+        /// Not possible.
+        Fail = "fail",
+        /// Nobody could tell; it stands in no way.
+        Unknown = "unknown",
+    }
+}
+
+/// One pre-flight check in plain words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Check {
+    /// Stable short name: `target_reachable`, `cpu`, `memory`, …
+    pub name: String,
+    /// What was found.
+    pub verdict: Verdict,
+    /// In words, with figures.
+    pub text: String,
+}
+
+impl From<&migration::Check> for Check {
+    fn from(check: &migration::Check) -> Self {
+        Self {
+            name: check.name.clone(),
+            verdict: check.verdict.into(),
+            text: check.text.clone(),
+        }
+    }
+}
+
+/// Where a VM could move to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MigrationChoices {
+    /// The VM.
+    pub vm: Ref,
+    /// Where it runs.
+    pub source: Ref,
+    /// Every other host, the best first.
+    pub targets: Vec<TargetChoice>,
+}
+
+/// One host it could move to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TargetChoice {
+    /// The host.
+    pub host: Ref,
+    /// Whether it is possible: no check failed.
+    pub possible: bool,
+    /// Whether the disk would be copied too.
+    pub copy_disk: bool,
+    /// How good it is: higher is better; to compare targets of this answer only.
+    pub score: f64,
+    /// Each check with what was found.
+    pub checks: Vec<Check>,
+}
+
+/// A migration to make.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MigrationInput {
+    /// The host to move to; absent for the best.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Uuid>,
+}
+
+/// A migration that was begun.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MigrationStarted {
+    /// The job that does it; follow its progress there.
+    pub job: Job,
+    /// The migration.
+    pub migration: Migration,
+}
+
+/// How far the copy is; every figure as QEMU last reported it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MigrationProgress {
+    /// Bytes of memory and disk sent so far.
+    pub done_bytes: u64,
+    /// Bytes still to send.
+    pub remaining_bytes: u64,
+    /// Bytes of memory and disk in all.
+    pub total_bytes: u64,
+    /// Bytes a second, now.
+    pub rate_bytes_per_second: u64,
+    /// Bytes a second the guest dirties, where known.
+    pub dirty_bytes_per_second: Option<u64>,
+    /// Rounds over memory so far.
+    pub rounds: u64,
+    /// Milliseconds since the start.
+    pub elapsed_ms: u64,
+    /// Milliseconds left at this pace; none while the guest dirties faster than the link carries.
+    pub left_ms: Option<u64>,
+}
+
+impl From<&migration::MigrationProgress> for MigrationProgress {
+    fn from(p: &migration::MigrationProgress) -> Self {
+        Self {
+            done_bytes: p.bytes_done,
+            remaining_bytes: p.bytes_remaining,
+            total_bytes: p.bytes_total,
+            rate_bytes_per_second: p.rate,
+            dirty_bytes_per_second: p.dirty_rate,
+            rounds: p.rounds,
+            elapsed_ms: p.elapsed_ms,
+            left_ms: p.left_ms,
+        }
+    }
+}
+
+/// A migration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Migration {
+    /// Identifier.
+    pub id: Uuid,
+    /// The job that did it; none for one made by others.
+    pub job: Option<Uuid>,
+    /// The VM.
+    pub vm: Ref,
+    /// From.
+    pub source: Ref,
+    /// To.
+    pub target: Ref,
+    /// Whether its disk is copied too.
+    pub copy_disk: bool,
+    /// Who asked.
+    pub asked_by: Option<Ref>,
+    /// How it ended.
+    pub outcome: MigrationOutcome,
+    /// Why it failed, in words.
+    pub reason: Option<String>,
+    /// When it began.
+    pub started_at: Moment,
+    /// When it ended.
+    pub ended_at: Option<Moment>,
+    /// Milliseconds from start to finish, as libvirt measured; ours where libvirt did not.
+    pub total_ms: Option<u64>,
+    /// Milliseconds the guest stood still, as libvirt measured; none where it did not.
+    pub downtime_ms: Option<u64>,
+    /// Bytes sent.
+    pub sent_bytes: Option<u64>,
+    /// Rounds over memory.
+    pub rounds: Option<u64>,
+}
+
+impl Migration {
+    /// From the inside, with names.
+    pub fn new(migration: &migration::Migration, names: &dyn Names) -> Self {
+        Self {
+            id: migration.id.into(),
+            job: migration.job.map(Into::into),
+            vm: vm_ref(names, migration.vm),
+            source: host_ref(names, migration.source),
+            target: host_ref(names, migration.target),
+            copy_disk: migration.copy_disk,
+            asked_by: migration.asked_by.map(|id| user_ref(names, id)),
+            outcome: migration.outcome.into(),
+            reason: migration.reason.clone(),
+            started_at: migration.started_at.into(),
+            ended_at: migration.ended_at.map(Moment),
+            total_ms: migration.total_ms,
+            downtime_ms: migration.downtime_ms,
+            sent_bytes: migration.bytes,
+            rounds: migration.rounds,
+        }
+    }
+}
+
+/// Which migrations to list; newest first.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct MigrationQuery {
+    /// Only of this VM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vm: Option<Uuid>,
+    /// Only those under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<bool>,
+    /// At most this many, 1–1000; 100 if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}

@@ -1,0 +1,212 @@
+//! What can be done with a VM.
+
+use super::vm::{Acted, Named};
+use crate::{
+    ask, complete,
+    context::Context,
+    exit::{Exit, Fault, Outcome},
+    resolve,
+    text::{TypedDay, clean, millis, or_unknown, words},
+    wait::{self, Wait},
+};
+use bellwether_api::{
+    client::Answer,
+    migration::{MigrationChoices, MigrationInput, TargetChoice, Verdict},
+    vm::{LeaseInput, PowerAction, PowerInput},
+};
+use clap::Args;
+use clap_complete::ArgValueCompleter;
+use uuid::Uuid;
+
+/// Starts, stops or reboots.
+pub async fn power(acted: Acted, action: PowerAction, cx: &Context) -> Outcome {
+    let id = resolve::vm(cx, &acted.vm).await?;
+    let answer = cx.client.power(id, &PowerInput { action }).await?;
+    let done = match action {
+        PowerAction::Start => "It runs.",
+        PowerAction::Shutdown => "It is shut off.",
+        PowerAction::ForceOff => "It is off.",
+        PowerAction::Reboot => "It was told to reboot.",
+    };
+    wait::finish(cx, acted.wait, answer.id, &answer.text, done).await
+}
+
+/// What to delete.
+#[derive(Args, Debug)]
+pub struct Delete {
+    /// Name or identifier
+    #[arg(add = ArgValueCompleter::new(complete::vms))]
+    vm: String,
+    /// The VM's exact name, to go on without being asked
+    #[arg(long, value_name = "NAME")]
+    confirm: Option<String>,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+/// Removes a VM.
+pub async fn delete(args: Delete, cx: &Context) -> Outcome {
+    let id = resolve::vm(cx, &args.vm).await?;
+    let vm = cx.client.vm(id).await?;
+    let what = format!(
+        "{} of {} with its {} GiB disk and everything on it will be gone.",
+        clean(&vm.name),
+        clean(&vm.owner.name),
+        vm.disk_gib
+    );
+    let confirm = ask::confirmation(args.confirm, &what, &vm.name)?;
+    let answer = cx.client.delete_vm(id, &confirm).await?;
+    let done = format!("{} is gone; its disk and address are free.", vm.name);
+    wait::finish(cx, args.wait, answer.id, &answer.text, &done).await
+}
+
+/// Moves the end of the lease.
+pub async fn extend(named: Named, until: TypedDay, cx: &Context) -> Outcome {
+    let id = resolve::vm(cx, &named.vm).await?;
+    let until = match &until {
+        TypedDay::Literal(day) => day.clone(),
+        relative => relative.from(cx.client.vm(id).await?.lease_until),
+    };
+    let answer = cx.client.extend(id, &LeaseInput { until }).await?;
+    cx.answer(&answer, |vm| {
+        format!(
+            "The lease of {} lasts until {}, that day included.",
+            vm.name, vm.lease_until
+        )
+    })
+}
+
+/// Takes the first password.
+pub async fn password(named: Named, cx: &Context) -> Outcome {
+    let id = resolve::vm(cx, &named.vm).await?;
+    let answer = cx.client.first_password(id).await?;
+    match &answer.password {
+        Some(password) => cx.answer(&answer, |_| password.expose().into()),
+        None => Err(Fault::new(
+            Exit::NotFound,
+            "There is no first password: an SSH key was given, or it was taken before.",
+        )),
+    }
+}
+
+/// Opens the screen.
+pub async fn screen(named: Named, cx: &Context) -> Outcome {
+    let id = resolve::vm(cx, &named.vm).await?;
+    let answer = cx.client.screen(id).await?;
+    cx.answer(&answer, |screen| {
+        let mut sheet = cx.sheet();
+        sheet
+            .line("Host", &screen.host.name)
+            .line(
+                "VNC",
+                format!(
+                    "{}, port {} (as seen on the host)",
+                    screen.address, screen.port
+                ),
+            )
+            .line("Password", screen.password.expose())
+            .line("Until", screen.until.to_string());
+        sheet.show()
+    })
+}
+
+/// Where to move.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Without --to the best host is chosen. --dry-run prints each host with its pre-flight checks, the best
+first, and moves nothing; its exit code is 3 where the move is not possible."
+)]
+pub struct Migrate {
+    /// Name or identifier
+    #[arg(add = ArgValueCompleter::new(complete::vms))]
+    vm: String,
+    /// To this host
+    #[arg(long, value_name = "HOST", conflicts_with = "best", add = ArgValueCompleter::new(complete::hosts))]
+    to: Option<String>,
+    /// To the best host (the default)
+    #[arg(long)]
+    best: bool,
+    /// Only say what would be checked and found
+    #[arg(long, conflicts_with = "no_wait")]
+    dry_run: bool,
+    /// Progress as a line of figures at every look, instead of one line that changes
+    #[arg(long, conflicts_with = "no_wait")]
+    watch: bool,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+/// Moves a VM live.
+pub async fn migrate(args: Migrate, cx: &Context) -> Outcome {
+    let id = resolve::vm(cx, &args.vm).await?;
+    let target = match &args.to {
+        Some(host) => Some(resolve::host(cx, host).await?),
+        None => None,
+    };
+    if args.dry_run {
+        let answer = cx.client.migration_targets(id).await?;
+        return dry_run(cx, &answer, target);
+    }
+    let started = cx.client.migrate(id, &MigrationInput { target }).await?;
+    if args.wait.no_wait {
+        return wait::finish(cx, args.wait, started.job.id, &started.text, "").await;
+    }
+    let job = wait::follow(cx, started.job.id, args.watch).await?;
+    let migration = cx.client.migration(started.migration.id).await?;
+    if cx.json {
+        cx.raw(&migration.text)?;
+        return wait::settled(&job);
+    }
+    wait::settled(&job)?;
+    cx.say(&format!(
+        "{} runs on {} now: {} in all, standing still for {}.",
+        migration.vm.name,
+        migration.target.name,
+        or_unknown(migration.total_ms, millis),
+        or_unknown(migration.downtime_ms, millis),
+    ))
+}
+
+fn dry_run(cx: &Context, answer: &Answer<MigrationChoices>, target: Option<Uuid>) -> Outcome {
+    let meant: Vec<&TargetChoice> = answer
+        .targets
+        .iter()
+        .filter(|t| target.is_none_or(|id| t.host.id == id))
+        .collect();
+    cx.answer(answer, |choices| {
+        let mut parts = vec![clean(&format!(
+            "{} runs on {}. Nothing was moved.",
+            choices.vm.name, choices.source.name
+        ))];
+        for choice in &meant {
+            let mut table = cx.table(["CHECK", "FOUND", "IN WORDS"]);
+            for check in &choice.checks {
+                table.row([words(&check.name), words(check.verdict), check.text.clone()]);
+            }
+            let verdict = match (choice.possible, choice.copy_disk) {
+                (false, _) => "not possible",
+                (true, true) => "possible, with a copy of its disk",
+                (true, false) => "possible",
+            };
+            parts.push(format!(
+                "{}: {verdict}\n{}",
+                clean(&choice.host.name),
+                table.show("Nothing to check.")
+            ));
+        }
+        parts.join("\n\n")
+    })?;
+    if meant.iter().any(|choice| choice.possible) {
+        return Ok(());
+    }
+    let details = meant.iter().map(|choice| {
+        let failed: Vec<&str> = choice
+            .checks
+            .iter()
+            .filter(|check| check.verdict == Verdict::Fail)
+            .map(|check| check.text.as_str())
+            .collect();
+        format!("{}: {}", choice.host.name, failed.join("; "))
+    });
+    Err(Fault::new(Exit::Refused, "It can't be moved there.").with_details(details.collect()))
+}

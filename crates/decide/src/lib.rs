@@ -1,0 +1,21 @@
+//! Every decision as a function of data. No clock, no random source, no input or output: time, seeds and what was seen
+//! are arguments, so that each decision can be tested, shown with its reasons and repeated exactly.
+//!
+//! The files are the stages of a VM's life: [`request`] and [`account`] judge what people type, [`fleet`] is all hosts
+//! and VMs at one moment as one value, [`place`] chooses a host and says why not the others, [`addresses`] gives out
+//! addresses, [`monitor`] says what sights of several hosts mean together, [`migrate`] checks a move before it is made, [`expire`] enforces leases, [`reconcile`] compares what is
+//! intended with what is seen.
+
+pub mod account;
+pub mod addresses;
+pub mod expire;
+pub mod fleet;
+pub mod migrate;
+pub mod monitor;
+pub mod place;
+pub mod reconcile;
+pub mod request;
+pub mod ssh_key;
+#[cfg(test)]
+mod testing;
+pub mod words;

@@ -1,0 +1,290 @@
+//! Images: what disks start from. They come by URL or upload, are verified and inspected before any host reads them, are
+//! kept in the data folder, and are streamed to each pool that needs them.
+
+mod bring;
+mod catalogue;
+mod checksums;
+mod fetch;
+mod inspect;
+mod upload;
+
+pub(crate) use bring::{Uploads, bring};
+pub use catalogue::{CatalogueEntry, catalogue};
+pub use fetch::Fetch;
+pub use inspect::{Inspected, inspect};
+pub(crate) use upload::remove_strays;
+pub use upload::upload;
+
+use crate::{Admin, Engine, jobs::new_job, storages::checked_name};
+use bellwether_model::{
+    Error, FieldError, GiB, ImageId, MiB, Result,
+    image::{Image, ImageState},
+    job::{Job, JobKind, JobSubject},
+    text::shown,
+    vm::Devices,
+};
+use std::path::PathBuf;
+
+/// What an admin gives for an image.
+#[derive(Clone, Debug)]
+pub struct NewImage {
+    /// Name.
+    pub name: String,
+    /// Operating system in words.
+    pub os: String,
+    /// Where to fetch it; none for an upload.
+    pub url: Option<String>,
+    /// Expected SHA-256.
+    pub sha256: Option<String>,
+    /// The vendor's file of checksums.
+    pub checksums_url: Option<String>,
+    /// Smallest disk, GiB.
+    pub min_disk_gib: u64,
+    /// Smallest memory, MiB.
+    pub min_memory_mib: u64,
+    /// Virtual hardware it knows.
+    pub devices: Devices,
+    /// Whether it reads a seed.
+    pub cloud_init: bool,
+    /// Key of the catalogue entry the rest is taken from.
+    pub from_catalogue: Option<String>,
+}
+
+/// Adds an image by URL or from the catalogue; the job that fetches it is answered too.
+pub async fn add(engine: &Engine, admin: &Admin, new: NewImage) -> Result<(Image, Job)> {
+    let new = match &new.from_catalogue {
+        None => new,
+        Some(key) => {
+            let entry = catalogue()
+                .iter()
+                .find(|entry| entry.key == key)
+                .ok_or_else(|| {
+                    Error::field(
+                        "from_catalogue",
+                        format!("'{}' is not in the catalogue", shown(key)),
+                    )
+                })?;
+            entry.as_new(&new.name)
+        }
+    };
+    let mut image = checked(engine, &new)?;
+    if image.url.is_none() {
+        return Err(Error::field(
+            "url",
+            "give the address of the image, or upload a file",
+        ));
+    }
+    image.state = ImageState::Fetching;
+    let job = fetch_job(engine, admin, &image)?;
+    let mut tx = engine.store().begin().await?;
+    tx.insert_image(&image).await?;
+    tx.insert_job(&job).await?;
+    let text = format!(
+        "\"{}\" from {}",
+        image.name,
+        image.url.as_deref().unwrap_or("an upload")
+    );
+    engine
+        .audit(&mut tx, Some(admin), "image.add", "image", image.id, text)
+        .await?;
+    engine.emit(&mut tx, "image", image.id, None).await?;
+    tx.commit().await?;
+    engine.jobs_wanted().await;
+    Ok((image, job))
+}
+
+/// Fetches a failed image again.
+pub async fn retry(engine: &Engine, admin: &Admin, id: ImageId) -> Result<Job> {
+    use bellwether_model::states::State;
+    let mut image = engine.store().image(id).await?;
+    if image.url.is_none() {
+        return Err(Error::conflict(
+            "This image was uploaded; upload the file again under another name.",
+        ));
+    }
+    image.state = image.state.step(ImageState::Fetching)?;
+    image.reason = None;
+    let job = fetch_job(engine, admin, &image)?;
+    let mut tx = engine.store().begin().await?;
+    tx.update_image(&image).await?;
+    tx.insert_job(&job).await?;
+    engine
+        .audit(
+            &mut tx,
+            Some(admin),
+            "image.retry",
+            "image",
+            id,
+            format!("\"{}\"", image.name),
+        )
+        .await?;
+    engine.emit(&mut tx, "image", id, None).await?;
+    tx.commit().await?;
+    engine.jobs_wanted().await;
+    Ok(job)
+}
+
+fn fetch_job(engine: &Engine, admin: &Admin, image: &Image) -> Result<Job> {
+    let subject = JobSubject {
+        image: Some(image.id),
+        ..JobSubject::default()
+    };
+    new_job(
+        engine,
+        JobKind::FetchImage,
+        subject,
+        None,
+        Some(admin),
+        &fetch::Data { image: image.id },
+    )
+}
+
+/// Forgets an image that no VM started from; its copies in pools are removed where their hosts answer.
+pub async fn remove(engine: &Engine, admin: &Admin, id: ImageId) -> Result<()> {
+    let image = engine.store().image(id).await?;
+    let copies = engine.store().image_copies(id).await?;
+    let mut tx = engine.store().begin().await?;
+    tx.delete_image(id).await?;
+    engine
+        .audit(
+            &mut tx,
+            Some(admin),
+            "image.remove",
+            "image",
+            id,
+            format!("\"{}\"", image.name),
+        )
+        .await?;
+    engine.emit(&mut tx, "image", id, None).await?;
+    tx.commit().await?;
+    for copy in copies {
+        let gone = async {
+            let pool = engine
+                .store()
+                .storage(copy.storage)
+                .await?
+                .on(copy.host)
+                .map(|member| member.pool.clone());
+            match pool {
+                Some(pool) => engine
+                    .host(copy.host)?
+                    .delete_volume(&pool, &image.volume())
+                    .await
+                    .map_err(Error::from),
+                None => Ok(()),
+            }
+        };
+        if let Err(error) = gone.await {
+            tracing::warn!(image = %id, host = %copy.host, %error, "a copy of a removed image stays in its pool");
+        }
+    }
+    for path in [file_of(engine, id), part_of(engine, id)] {
+        match tokio::fs::remove_file(&path).await {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "the file of a removed image stays")
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where a verified image is kept.
+pub(crate) fn file_of(engine: &Engine, id: ImageId) -> PathBuf {
+    engine
+        .settings()
+        .data_dir
+        .join("images")
+        .join(id.to_string())
+}
+
+/// Where an image grows while it is fetched.
+pub(crate) fn part_of(engine: &Engine, id: ImageId) -> PathBuf {
+    engine
+        .settings()
+        .data_dir
+        .join("images")
+        .join(format!("{id}.part"))
+}
+
+fn checked(engine: &Engine, new: &NewImage) -> Result<Image> {
+    let name = checked_name(&new.name)?;
+    let mut wrong = Vec::new();
+    let mut need = |good: bool, field: &str, message: String| {
+        if !good {
+            wrong.push(FieldError {
+                field: field.into(),
+                message,
+            });
+        }
+    };
+    let os = new.os.trim();
+    need(
+        !os.is_empty() && os.chars().count() <= 63,
+        "os",
+        "name the operating system in 1 to 63 characters, like Debian 12".into(),
+    );
+    let local = engine.settings().allow_local_image_urls;
+    for (field, url) in [("url", &new.url), ("checksums_url", &new.checksums_url)] {
+        if let Some(url) = url {
+            let good = reqwest::Url::parse(url).is_ok_and(|url| {
+                (url.scheme() == "https" || (local && url.scheme() == "http"))
+                    && url.password().is_none()
+                    && url.username().is_empty()
+            });
+            need(
+                good,
+                field,
+                format!(
+                    "'{}' can't be fetched; give an https address without a password",
+                    shown(url)
+                ),
+            );
+        }
+    }
+    let sha256 = new
+        .sha256
+        .as_deref()
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+        .map(str::to_ascii_lowercase);
+    if let Some(sum) = &sha256 {
+        need(
+            sum.len() == 64 && sum.bytes().all(|b| b.is_ascii_hexdigit()),
+            "sha256",
+            "a SHA-256 is 64 hexadecimal digits".into(),
+        );
+    }
+    need(
+        (1..=65_536).contains(&new.min_disk_gib),
+        "min_disk_gib",
+        "give 1 to 65,536 GiB".into(),
+    );
+    need(
+        (64..=1_048_576).contains(&new.min_memory_mib),
+        "min_memory_mib",
+        "give 64 to 1,048,576 MiB".into(),
+    );
+    if !wrong.is_empty() {
+        return Err(Error::invalid_fields(wrong));
+    }
+    Ok(Image {
+        id: ImageId::new(),
+        name,
+        os: os.into(),
+        state: ImageState::Listed,
+        reason: None,
+        url: new.url.clone(),
+        sha256,
+        checksums_url: new.checksums_url.clone(),
+        file_bytes: None,
+        virtual_bytes: None,
+        format: None,
+        min_disk: GiB(new.min_disk_gib),
+        min_memory: MiB(new.min_memory_mib),
+        devices: new.devices,
+        cloud_init: new.cloud_init,
+        created_at: engine.now(),
+    })
+}

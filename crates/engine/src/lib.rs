@@ -1,0 +1,50 @@
+//! Jobs, tasks and the stages of a VM's life.
+//!
+//! The modules stand in the order of a VM's life; each stage reads as three blocks: *gather* (store, hypervisor) →
+//! *decide* (one call of a pure function) → *act*.
+//!
+//! - Before there is a VM: [`people`], [`sessions`], [`request`], [`approve`], [`place`].
+//! - Making it: [`provision`] (a job), [`seed`].
+//! - Living: [`monitor`] (a task), [`power`], [`console`], [`secrets`], [`migrate`].
+//! - Ending: [`expire`] (a task), [`delete`].
+//! - Always: [`reconcile`] (a task), [`jobs`] (the journal and its runner).
+//! - What the fleet is made of: [`hosts`], [`storages`], [`networks`], [`images`], [`policy`].
+
+pub mod approve;
+pub mod console;
+pub mod delete;
+pub mod expire;
+pub mod hosts;
+pub mod images;
+pub mod jobs;
+pub mod migrate;
+pub mod monitor;
+pub mod networks;
+pub mod people;
+pub mod place;
+pub mod policy;
+pub mod power;
+pub mod provision;
+pub mod reconcile;
+pub mod request;
+pub mod secrets;
+pub mod seed;
+pub mod sessions;
+pub mod storages;
+
+mod actor;
+mod again;
+mod audit;
+mod clock;
+mod engine;
+mod links;
+mod live;
+mod passwords;
+mod tasks;
+
+pub use actor::{Actor, Admin};
+pub use clock::Clock;
+pub use engine::{Engine, Running, Settings};
+pub use links::Links;
+pub use live::Live;
+pub use tasks::TaskStatus;

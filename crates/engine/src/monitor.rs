@@ -1,0 +1,163 @@
+//! Monitor: every host is sampled on a period by a loop of its own, so that a dead or slow host delays nobody else.
+//!
+//! What a loop sees is shown ([`crate::Engine::observed`]), kept (history and the last sight of each host) and told.
+
+mod keep;
+mod pace;
+mod rates;
+mod watch;
+
+use crate::{Engine, Live};
+use bellwether_decide::monitor::mark_moves;
+use bellwether_model::{
+    HostId, Result,
+    host::{Host as HostRecord, HostHealth},
+    observed::{HostSeen, Observed},
+};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Samples after which an unseen host is stale, and unreachable.
+const STALE_AFTER: u32 = 3;
+const UNREACHABLE_AFTER: u32 = 10;
+
+/// The sampling of one host.
+struct Sampling {
+    uri: String,
+    end: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Sampling {
+    /// Ends it, and returns when it changes nothing any more.
+    async fn stop(self) {
+        self.end.cancel();
+        // One that panicked has ended too.
+        let _ = self.task.await;
+    }
+}
+
+/// Keeps one loop running for each host there is; ends with the engine.
+pub async fn run(engine: Engine, stop: CancellationToken) {
+    let mut loops = BTreeMap::new();
+    loop {
+        match engine.store().hosts().await {
+            Ok(hosts) => loops = keep_up(&engine, loops, hosts, &stop).await,
+            Err(error) => {
+                tracing::warn!(error = %error, context = error.context(), "can't read the list of hosts")
+            }
+        }
+        age(&engine);
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            () = engine.inner.hosts_changed.notified() => {}
+        }
+    }
+}
+
+/// One loop for each of `hosts`, at the address it has now.
+async fn keep_up(
+    engine: &Engine,
+    mut loops: BTreeMap<HostId, Sampling>,
+    hosts: Vec<HostRecord>,
+    stop: &CancellationToken,
+) -> BTreeMap<HostId, Sampling> {
+    let mut kept = BTreeMap::new();
+    let count = u32::try_from(hosts.len().max(1)).unwrap_or(u32::MAX);
+    for (at, host) in (0_u32..).zip(hosts) {
+        let id = host.id;
+        let running = match loops.remove(&id) {
+            Some(running) if running.uri == host.uri => Some(running),
+            // Another address: two loops would take the connection from each other for ever.
+            Some(running) => {
+                running.stop().await;
+                None
+            }
+            None => None,
+        };
+        let running = running.unwrap_or_else(|| {
+            let (uri, end) = (host.uri.clone(), stop.child_token());
+            // Spread over the period, so that all hosts are not asked in the same instant.
+            let offset = engine.settings().period / count * at;
+            let task = watch::watch_until(engine.clone(), host, offset, end.clone());
+            let task = tokio::spawn(task);
+            Sampling { uri, end, task }
+        });
+        kept.insert(id, running);
+    }
+    for (id, running) in loops {
+        running.stop().await;
+        engine.links().close(id);
+        engine.observe(|observed| {
+            observed.hosts.remove(&id);
+        });
+    }
+    kept
+}
+
+/// Has the host sampled now and waits until that is seen, for as long as `patience` at most: for acts that must not be
+/// judged on what was true some seconds ago. Whether it was.
+pub(crate) async fn look_now(engine: &Engine, host: HostId, patience: Duration) -> bool {
+    let asked = engine.now();
+    let until = tokio::time::Instant::now() + patience;
+    engine.links().wake(host);
+    while tokio::time::Instant::now() < until {
+        let at = engine.observed().hosts.get(&host).and_then(|seen| seen.at);
+        if at.is_some_and(|at| at > asked) {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    false
+}
+
+impl Engine {
+    /// What was last seen, with the moves known that explain it; asks no host.
+    pub async fn sights(&self) -> Result<Arc<Observed>> {
+        // A host seen longer ago counts as silent, and what it showed is not held against another's sight.
+        let since = self.now().minus(self.settings().period * (STALE_AFTER + 1));
+        let moves = self.store().recent_migrations(since).await?;
+        // After the moves: what was seen before one began is not of it, and what ends meanwhile is marked.
+        let mut observed = self.observed();
+        if !moves.is_empty() {
+            mark_moves(Arc::make_mut(&mut observed), &moves);
+        }
+        Ok(observed)
+    }
+}
+
+/// Hosts whose last sample grew old are shown as what they are, even while their loop waits for an answer.
+fn age(engine: &Engine) {
+    let now = engine.now();
+    let period = engine.settings().period;
+    let health_of = |seen: &HostSeen| {
+        let age = now.since(seen.at?);
+        (age > period * UNREACHABLE_AFTER)
+            .then_some(HostHealth::Unreachable)
+            .or((age > period * STALE_AFTER).then_some(HostHealth::Stale))
+    };
+    let worse = |seen: &HostSeen| health_of(seen).filter(|health| *health > seen.health);
+    let observed = engine.observed();
+    let aged: Vec<HostId> = observed
+        .hosts
+        .values()
+        .filter(|seen| worse(seen).is_some())
+        .map(|seen| seen.host)
+        .collect();
+    if aged.is_empty() {
+        return;
+    }
+    engine.observe(|observed| {
+        for seen in observed.hosts.values_mut() {
+            if let Some(health) = worse(seen) {
+                seen.health = health;
+            }
+        }
+    });
+    engine.inner.fleet_changed.notify_waiters();
+    for host in aged {
+        // No listener is fine.
+        let _ = engine.inner.live.send(Live::Sampled(host));
+    }
+}

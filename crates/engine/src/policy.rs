@@ -1,0 +1,126 @@
+//! Policy: changed by admins, versioned, audited.
+
+use crate::{Admin, Engine};
+use bellwether_model::{Error, FieldError, Result, policy::Policy};
+
+/// Replaces the policy if nobody changed it since `expected_version` was read; answers the new version.
+pub async fn set(
+    engine: &Engine,
+    admin: &Admin,
+    policy: &Policy,
+    expected_version: i64,
+) -> Result<i64> {
+    check(policy)?;
+    let (before, _) = engine.store().policy().await?;
+    let mut tx = engine.store().begin().await?;
+    tx.set_policy(policy, expected_version, Some(admin.user), engine.now())
+        .await?;
+    engine
+        .audit(
+            &mut tx,
+            Some(admin),
+            "policy.set",
+            "policy",
+            expected_version + 1,
+            difference(&before, policy)?,
+        )
+        .await?;
+    engine
+        .emit(&mut tx, "policy", expected_version + 1, None)
+        .await?;
+    tx.commit().await?;
+    engine.inner.fleet_changed.notify_waiters();
+    Ok(engine.store().policy().await?.1)
+}
+
+fn check(policy: &Policy) -> Result<()> {
+    let mut wrong = Vec::new();
+    let mut need = |good: bool, field: &str, message: &str| {
+        if !good {
+            wrong.push(FieldError {
+                field: field.into(),
+                message: message.into(),
+            });
+        }
+    };
+    need(
+        (0.1..=100.0).contains(&policy.cpu_overcommit),
+        "cpu_overcommit",
+        "give a number from 0.1 to 100 vCPUs a core",
+    );
+    need(
+        (0.1..=10.0).contains(&policy.memory_overcommit),
+        "memory_overcommit",
+        "give a number from 0.1 to 10",
+    );
+    need(
+        (1..=1024).contains(&policy.max_vcpus.0),
+        "max_vcpus",
+        "give 1 to 1,024",
+    );
+    need(
+        (64..=16_777_216).contains(&policy.max_memory.0),
+        "max_memory",
+        "give 64 to 16,777,216 MiB",
+    );
+    need(
+        (1..=65_536).contains(&policy.max_disk.0),
+        "max_disk",
+        "give 1 to 65,536 GiB",
+    );
+    need(
+        (1..=36_600).contains(&policy.max_lease_days),
+        "max_lease_days",
+        "give 1 to 36,600 days",
+    );
+    need(
+        policy.max_days_ahead <= 36_600,
+        "max_days_ahead",
+        "give at most 36,600 days",
+    );
+    need(
+        policy.warn_days <= 365,
+        "warn_days",
+        "give at most 365 days",
+    );
+    need(
+        (1..=3600).contains(&policy.shutdown_grace_seconds),
+        "shutdown_grace_seconds",
+        "give 1 to 3,600 seconds",
+    );
+    need(
+        policy.address_rest_seconds <= 2_592_000,
+        "address_rest_seconds",
+        "give at most 2,592,000 seconds (30 days)",
+    );
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::invalid_fields(wrong))
+    }
+}
+
+/// What changed, for the audit log.
+fn difference(before: &Policy, after: &Policy) -> Result<String> {
+    let (before, after) = (
+        serde_json::to_value(before).map_err(Error::internal)?,
+        serde_json::to_value(after).map_err(Error::internal)?,
+    );
+    let changes: Vec<String> = after
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(key, value)| before.get(key.as_str()) != Some(value))
+        .map(|(key, value)| {
+            format!(
+                "{key}: {} → {value}",
+                before.get(key.as_str()).unwrap_or(&serde_json::Value::Null)
+            )
+        })
+        .collect();
+    Ok(if changes.is_empty() {
+        "nothing changed".into()
+    } else {
+        changes.join(", ")
+    })
+}

@@ -1,0 +1,156 @@
+//! The job that switches a VM.
+
+use super::{Data, PowerAction};
+use crate::{
+    jobs::{Halt, Run, Step, Work},
+    provision,
+};
+use async_trait::async_trait;
+use bellwether_model::{
+    Error, VmId,
+    observed::PowerState,
+    states::State,
+    vm::{Vm, VmState},
+};
+use std::time::Duration;
+
+/// The work.
+pub struct PowerWork;
+
+#[async_trait]
+impl Work for PowerWork {
+    fn steps(&self) -> &'static [Step] {
+        &[
+            Step {
+                name: "switch",
+                doing: "telling the VM",
+            },
+            Step {
+                name: "see",
+                doing: "waiting until it is so",
+            },
+        ]
+    }
+    fn point_of_no_return(&self) -> usize {
+        0
+    }
+    async fn run(&self, at: usize, run: &mut Run) -> Result<(), Halt> {
+        let data: Data = run.data()?;
+        let vm = run.engine.store().vm(data.vm).await?;
+        let done = match at {
+            0 => switch(run, &vm, data.action).await,
+            _ => wait(run, &vm, data.action).await,
+        };
+        match done {
+            // What is wanted is recorded: reconcile sees to it when the host is back. Until then nothing holds the VM.
+            Err(Halt::Again(_, error)) if provision::host_is_away(&run.engine, vm.host) => {
+                Err(Halt::Fail(error))
+            }
+            other => other,
+        }
+    }
+}
+
+async fn switch(run: &mut Run, vm: &Vm, action: PowerAction) -> Result<(), Halt> {
+    let host = run.host(vm.host).await?;
+    let id = vm.id.0;
+    let power = host.power(id).await?;
+    match action {
+        PowerAction::Start if power == Some(PowerState::Paused) => host.resume(id).await?,
+        PowerAction::Start => {
+            if power.is_none() {
+                define(run, vm).await?;
+            }
+            host.start(id).await?;
+        }
+        PowerAction::Shutdown if power == Some(PowerState::ShutOff) => {}
+        PowerAction::Shutdown => host.ask_shutdown(id).await?,
+        PowerAction::ForceOff => host.force_off(id).await?,
+        PowerAction::Reboot => host.reboot(id).await?,
+    }
+    Ok(())
+}
+
+/// Defines the VM anew on its host, from its record, where the host does not know it: it was given up with another host,
+/// or somebody removed it. Its disk must be there, and no other host may run it.
+async fn define(run: &mut Run, vm: &Vm) -> Result<(), Halt> {
+    let engine = run.engine.clone();
+    crate::reconcile::nobody_runs(&engine, vm).await?;
+    let host = run.host(vm.host).await?;
+    let pool = provision::pool_of(&engine, vm, vm.host).await?;
+    if host.volume(&pool, &vm.disk_volume()).await?.is_none() {
+        return Err(Halt::Fail(Error::conflict(
+            "Its disk is not there any more; it can't be started.",
+        )));
+    }
+    let definition = provision::definition(&engine, vm, &run.job.id.to_string()).await?;
+    host.define(&definition).await?;
+    Ok(())
+}
+
+/// Waits until the VM is as asked; a guest that does not heed the power button is no fault of the job but is said.
+async fn wait(run: &mut Run, vm: &Vm, action: PowerAction) -> Result<(), Halt> {
+    let (policy, _) = run.engine.store().policy().await?;
+    let patience = Duration::from_secs(match action {
+        PowerAction::Shutdown => u64::from(policy.shutdown_grace_seconds),
+        _ => 30,
+    });
+    let until = run
+        .engine
+        .now()
+        .plus(patience)
+        .0
+        .min(run.job.created_at.plus(patience * 2).0);
+    loop {
+        let seen = run
+            .host(vm.host)
+            .await?
+            .power(vm.id.0)
+            .await?
+            .unwrap_or(PowerState::ShutOff);
+        let reached = match action {
+            PowerAction::Start | PowerAction::Reboot => seen == PowerState::Running,
+            PowerAction::Shutdown | PowerAction::ForceOff => !seen.is_live(),
+        };
+        if reached {
+            settle(run, vm.id, seen).await?;
+            run.engine.links().wake(vm.host);
+            return Ok(());
+        }
+        if run.cancelled().await? {
+            return Err(Halt::Fail(Error::conflict(
+                "Cancelled; the guest may still act on what it was told.",
+            )));
+        }
+        if run.now().0 > until {
+            return Err(Halt::Fail(match action {
+                PowerAction::Shutdown => {
+                    Error::conflict("The guest did not shut down in time; force it off if it must.")
+                }
+                _ => Error::conflict(format!("The VM is still {}.", seen.as_str())),
+            }));
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+/// Writes the power state that was just seen, where the VM's state follows what is seen.
+async fn settle(run: &Run, id: VmId, seen: PowerState) -> Result<(), Halt> {
+    let mut tx = run.begin().await?;
+    let mut vm = tx.vm(id).await?;
+    let state = VmState::of_power(seen);
+    let follows = matches!(
+        vm.state,
+        VmState::Running | VmState::Paused | VmState::ShutOff | VmState::HostUnreachable
+    );
+    if !follows || vm.state == state {
+        return Ok(());
+    }
+    vm.state = vm.state.step(state)?;
+    vm.note = (seen == PowerState::Crashed).then(|| "Its guest or emulator crashed.".into());
+    tx.update_vm(&mut vm).await?;
+    run.engine.emit(&mut tx, "vm", id, Some(vm.owner)).await?;
+    tx.commit().await?;
+    run.engine.tell().await;
+    Ok(())
+}

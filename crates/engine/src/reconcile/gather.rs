@@ -1,0 +1,86 @@
+//! What is compared: intent from the database, sights from the monitor.
+
+use crate::Engine;
+use bellwether_decide::reconcile::{Facts, Leftover};
+use bellwether_model::{
+    HostId, Result, Timestamp, VmId, host::Host, job::JobState, observed::Observed,
+    storage::Storage, vm::Vm,
+};
+use bellwether_store::{JobQuery, VmQuery};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// Everything one round is decided on.
+pub(super) struct Gathered {
+    pub vms: Vec<Vm>,
+    hosts: Vec<Host>,
+    storages: Vec<Storage>,
+    observed: Arc<Observed>,
+    held: BTreeSet<VmId>,
+    watched_since: BTreeMap<HostId, Timestamp>,
+    leftovers: Vec<Leftover>,
+}
+
+/// Reads it. VMs before jobs: a VM whose job begins in between counts as held, and one whose job ends in between was
+/// read too early to be written.
+pub(super) async fn gather(engine: &Engine) -> Result<Gathered> {
+    let store = engine.store();
+    let vms = store.vms(VmQuery::default()).await?;
+    let held = held(engine).await?;
+    let hosts = store.hosts().await?;
+    let watched_since = hosts
+        .iter()
+        .filter_map(|host| Some((host.id, engine.links().watched_since(host.id)?)))
+        .collect();
+    let leftovers = store
+        .tombstones()
+        .await?
+        .into_iter()
+        .map(|tombstone| Leftover {
+            vm: tombstone.vm,
+            host: tombstone.host,
+        })
+        .collect();
+    Ok(Gathered {
+        vms,
+        hosts,
+        storages: store.storages().await?,
+        observed: engine.sights().await?,
+        held,
+        watched_since,
+        leftovers,
+    })
+}
+
+/// VMs that an open job holds.
+pub(crate) async fn held(engine: &Engine) -> Result<BTreeSet<VmId>> {
+    let jobs = engine
+        .store()
+        .jobs(JobQuery {
+            states: vec![JobState::Queued, JobState::Running, JobState::Undoing],
+            limit: 10_000,
+            ..JobQuery::default()
+        })
+        .await?;
+    Ok(jobs.into_iter().filter_map(|job| job.subject.vm).collect())
+}
+
+impl Gathered {
+    /// As the decision takes it.
+    pub fn facts(&self, engine: &Engine) -> Facts<'_> {
+        Facts {
+            vms: &self.vms,
+            hosts: &self.hosts,
+            storages: &self.storages,
+            observed: &self.observed,
+            held: &self.held,
+            watched_since: &self.watched_since,
+            leftovers: &self.leftovers,
+            now: engine.now(),
+            period: engine.settings().period,
+            today: engine.today(),
+        }
+    }
+}

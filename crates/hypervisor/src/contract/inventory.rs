@@ -1,0 +1,165 @@
+//! What a host says of itself and of its VMs.
+
+use super::context::{Context, Failure, Outcome, ensure};
+use crate::{GuestCpu, HostEvent};
+use bellwether_model::observed::PowerState;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+pub(super) async fn facts_are_plausible(context: &Context) -> Outcome {
+    let facts = context.host().facts().await?;
+    ensure!(!facts.hostname.is_empty(), "no host name: {facts:?}");
+    ensure!(!facts.arch.is_empty(), "no architecture: {facts:?}");
+    ensure!(facts.cores >= 1, "no cores: {facts:?}");
+    ensure!(facts.memory.0 >= 64, "no memory: {facts:?}");
+    for version in [&facts.libvirt_version, &facts.hypervisor_version] {
+        let numbers: Vec<_> = version.split('.').map(str::parse::<u32>).collect();
+        ensure!(
+            numbers.len() >= 2 && numbers.iter().all(Result::is_ok),
+            "'{version}' is no version such as 11.3.0"
+        );
+    }
+    ensure!(!facts.cpu.is_empty(), "no CPU for comparison: {facts:?}");
+    Ok(())
+}
+
+pub(super) async fn places_name_pools_and_carriers(context: &Context) -> Outcome {
+    // A bridge need only show once a VM names it.
+    context.defined().await?;
+    let places = context.host().places().await?;
+    let wanted = context.subject().shared_pool();
+    let pool = places.pools.iter().find(|pool| pool.name == wanted);
+    let Some(pool) = pool else {
+        return Err(Failure(format!("no pool '{wanted}': {:?}", places.pools)));
+    };
+    ensure!(pool.active, "the pool does not run: {pool:?}");
+    ensure!(
+        pool.capacity > 0 && pool.available <= pool.capacity,
+        "impossible sizes: {pool:?}"
+    );
+    let carrier = context.subject().carrier();
+    ensure!(
+        places.carriers.iter().any(|seen| seen.carrier == carrier),
+        "{carrier:?} is not among {:?}",
+        places.carriers
+    );
+    Ok(())
+}
+
+pub(super) async fn a_sample_holds_running_and_stopped_vms(context: &Context) -> Outcome {
+    let (running, off) = (context.running().await?, context.defined().await?);
+    let host = context.host();
+    let first = host.sample().await?;
+    sleep(Duration::from_secs(2)).await;
+    let second = host.sample().await?;
+    let of = |sample: &crate::HostSample, vm: &crate::VmDefinition| {
+        let found = sample.vms.iter().find(|seen| seen.uuid == vm.uuid).cloned();
+        found.ok_or_else(|| Failure(format!("{} is not in the sample", vm.name)))
+    };
+    let (before, after) = (of(&first, &running)?, of(&second, &running)?);
+    ensure!(after.power == PowerState::Running, "{after:?}");
+    ensure!(after.name == running.name, "{after:?}");
+    ensure!(
+        after.vcpus == 1 && after.memory == running.memory,
+        "{after:?}"
+    );
+    let (Some(a), Some(b)) = (before.cpu_ns, after.cpu_ns) else {
+        return Err(Failure(format!("no CPU time of a running VM: {after:?}")));
+    };
+    ensure!(b >= a, "CPU time fell from {a} to {b}");
+    ensure!(
+        after.disk_bytes.is_some() && after.net_bytes.is_some(),
+        "no disk or network counters of a running VM: {after:?}"
+    );
+    if let (Some(usable), Some(available)) = (after.balloon_usable_kib, after.balloon_available_kib)
+    {
+        ensure!(
+            usable <= available && available <= running.memory.kib(),
+            "impossible memory: {after:?}"
+        );
+    }
+    let stopped = of(&second, &off)?;
+    ensure!(stopped.power == PowerState::ShutOff, "{stopped:?}");
+    ensure!(
+        stopped.balloon_usable_kib.is_none(),
+        "memory of a VM that is off: {stopped:?}"
+    );
+    let (Some(busy_before), Some(busy)) = (first.cpu_busy_ns, second.cpu_busy_ns) else {
+        return Err(Failure("the host's own CPU time is not known".into()));
+    };
+    ensure!(busy >= busy_before, "the host's CPU time fell");
+    let memory = host.facts().await?.memory;
+    ensure!(
+        second
+            .memory_used
+            .is_some_and(|used| used.0 > 0 && used <= memory),
+        "the host's memory: {:?} of {memory}",
+        second.memory_used
+    );
+    Ok(())
+}
+
+pub(super) async fn power_states_hold_every_vm(context: &Context) -> Outcome {
+    let (running, off) = (context.running().await?, context.defined().await?);
+    let states = context.host().power_states().await?;
+    for expected in [
+        (running.uuid, PowerState::Running),
+        (off.uuid, PowerState::ShutOff),
+    ] {
+        ensure!(
+            states.contains(&expected),
+            "{expected:?} is not among {states:?}"
+        );
+    }
+    Ok(())
+}
+
+pub(super) async fn a_host_runs_its_own_baseline(context: &Context) -> Outcome {
+    let host = context.host();
+    let mut cpus = vec![host.facts().await?.cpu];
+    if let Some(other) = context.subject().other() {
+        cpus.push(other.facts().await?.cpu);
+    }
+    let baseline = host.baseline(&cpus).await?;
+    let pool = context.subject().shared_pool();
+    let mut definition = context.prepared(&*host, &pool).await?;
+    definition.cpu = match baseline {
+        Some(cpu) => GuestCpu::Baseline(cpu),
+        None => GuestCpu::Emulated,
+    };
+    host.define(&definition).await?;
+    host.start(definition.uuid).await?;
+    let cpu = host.describe(definition.uuid).await?.cpu;
+    for host in [Some(host), context.subject().other()]
+        .into_iter()
+        .flatten()
+    {
+        if let Err(missing) = host.can_run_cpu(&cpu).await? {
+            return Err(Failure(format!("a host can't run the baseline: {missing}")));
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn events_tell_of_a_start(context: &Context) -> Outcome {
+    let definition = context.defined().await?;
+    let host = context.host();
+    let mut events = host.events();
+    host.start(definition.uuid).await?;
+    let wanted = HostEvent::Lifecycle(definition.uuid);
+    let arrived = timeout(context.subject().patience(), async {
+        loop {
+            match events.recv().await {
+                Ok(event) if event == wanted => return true,
+                Ok(_) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
+                Err(_) => return false,
+            }
+        }
+    });
+    ensure!(
+        arrived.await.unwrap_or(false),
+        "no lifecycle event came for {}",
+        definition.name
+    );
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! What can go wrong when a host is asked for something. Variants name the failed thing; `Display` is fit for people.
+
+use bellwether_model::{Error, text::shown};
+
+/// Shorthand.
+pub type Result<T, E = HypervisorError> = std::result::Result<T, E>;
+
+/// A failure of a hypervisor host.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HypervisorError {
+    /// The URI is not one this connector serves, or is malformed.
+    #[error("the address '{}' can't be used: {why}", shown(.uri))]
+    BadUri {
+        /// As given, credentials removed.
+        uri: String,
+        /// What would be accepted.
+        why: String,
+    },
+    /// No way to the host: name unknown, no route, nothing listens, time ran out.
+    #[error("the host does not answer: {0}")]
+    Unreachable(String),
+    /// The host answered and did not let us in: key, password, certificate, unknown host key.
+    #[error("the host does not let us in: {0}")]
+    NotLetIn(String),
+    /// No VM with that UUID there.
+    #[error("there is no such VM on the host")]
+    NoSuchVm,
+    /// A VM, volume or other thing of that name or UUID is there already.
+    #[error("{0} is there already")]
+    AlreadyThere(String),
+    /// No such pool there.
+    #[error("there is no pool '{}' on the host", shown(.0))]
+    NoSuchPool(String),
+    /// No such volume in the pool.
+    #[error("there is no volume '{}' in the pool", shown(.0))]
+    NoSuchVolume(String),
+    /// The pool or host file system is full.
+    #[error("no space left: {0}")]
+    NoSpace(String),
+    /// The VM is in a state in which this can't be done (already running, not running, busy with a job).
+    #[error("the VM can't do that now: {0}")]
+    WrongState(String),
+    /// The host can't do this at all.
+    #[error("the host can't do that: {0}")]
+    Unsupported(String),
+    /// The definition was refused.
+    #[error("the host refused the definition: {0}")]
+    BadDefinition(String),
+    /// The call did not come back in time; what it did is unknown.
+    #[error("no answer in time ({0}); what was done is not yet known")]
+    TimedOut(String),
+    /// Cancelled on request.
+    #[error("cancelled")]
+    Cancelled,
+    /// Anything else, with what was being done.
+    #[error("{operation} failed: {message}")]
+    Failed {
+        /// What was being done.
+        operation: String,
+        /// What the host said.
+        message: String,
+    },
+}
+
+impl HypervisorError {
+    /// Whether asking again later may succeed without anybody changing anything.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::TimedOut(_))
+    }
+    /// Whether, after this error, the effect of the call is unknown and the host must be asked.
+    pub fn leaves_doubt(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable(_) | Self::TimedOut(_) | Self::Failed { .. }
+        )
+    }
+}
+
+impl From<HypervisorError> for Error {
+    fn from(error: HypervisorError) -> Self {
+        let said = error.to_string();
+        let mut chars = said.chars();
+        let sentence = match chars.next() {
+            Some(first) => first
+                .to_uppercase()
+                .chain(chars)
+                .chain(['.'])
+                .collect::<String>(),
+            None => said,
+        };
+        match error {
+            HypervisorError::BadUri { .. } | HypervisorError::BadDefinition(_) => {
+                Error::invalid(sentence)
+            }
+            HypervisorError::Unreachable(_)
+            | HypervisorError::NotLetIn(_)
+            | HypervisorError::TimedOut(_) => Error::unavailable(sentence),
+            HypervisorError::NoSuchVm
+            | HypervisorError::NoSuchPool(_)
+            | HypervisorError::NoSuchVolume(_) => {
+                Error::new(bellwether_model::ErrorKind::NotFound, sentence)
+            }
+            HypervisorError::AlreadyThere(_)
+            | HypervisorError::WrongState(_)
+            | HypervisorError::Unsupported(_)
+            | HypervisorError::Cancelled => Error::conflict(sentence),
+            HypervisorError::NoSpace(_) => {
+                Error::new(bellwether_model::ErrorKind::NoCapacity, sentence)
+            }
+            HypervisorError::Failed { .. } => Error::unavailable(sentence),
+        }
+    }
+}

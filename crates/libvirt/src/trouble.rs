@@ -1,0 +1,460 @@
+//! libvirt's failures in the words of [`HypervisorError`].
+
+use crate::{ffi::Failure, xml::writer::Forbidden};
+use bellwether_hypervisor::HypervisorError;
+
+/// What can go wrong inside a call: libvirt's own failure, or something we say ourselves.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Trouble {
+    /// libvirt refused or failed.
+    Libvirt(Failure),
+    /// Already in the engine's words.
+    Said(HypervisorError),
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Self::Libvirt(failure)
+    }
+}
+
+impl From<HypervisorError> for Trouble {
+    fn from(error: HypervisorError) -> Self {
+        Self::Said(error)
+    }
+}
+
+impl From<Forbidden> for Trouble {
+    fn from(forbidden: Forbidden) -> Self {
+        Self::Said(HypervisorError::BadDefinition(forbidden.to_string()))
+    }
+}
+
+impl Trouble {
+    /// Something failed, in our own words.
+    pub fn said(operation: &str, message: impl Into<String>) -> Self {
+        Self::Said(HypervisorError::Failed {
+            operation: operation.into(),
+            message: message.into(),
+        })
+    }
+    /// The host can't do it.
+    pub fn unsupported(why: &str) -> Self {
+        Self::Said(HypervisorError::Unsupported(why.into()))
+    }
+    /// In the engine's words.
+    pub fn into_error(self, operation: &str) -> HypervisorError {
+        match self {
+            Self::Said(error) => error,
+            Self::Libvirt(failure) => call_error(operation, &failure),
+        }
+    }
+}
+
+/// Words by which libvirt says that the connection itself is gone.
+pub(crate) const BROKEN: &[&str] = &[
+    "client socket is closed",
+    "End of file while reading data",
+    "received hangup / error event on socket",
+    "connection closed due to keepalive timeout",
+    "Cannot write data",
+    "Cannot recv data",
+    "Connection reset by peer",
+    "Broken pipe",
+];
+
+/// A failed call on an open connection.
+pub(crate) fn call_error(operation: &str, failure: &Failure) -> HypervisorError {
+    use virt_sys as v;
+    let said = || failure.message.clone();
+    let has = |words: &str| failure.message.contains(words);
+    if matches!(failure.errno, libc::ENOSPC | libc::EDQUOT)
+        || has("No space left on device")
+        || has("Disk quota exceeded")
+    {
+        return HypervisorError::NoSpace(said());
+    }
+    match failure.code {
+        v::VIR_ERR_NO_DOMAIN => HypervisorError::NoSuchVm,
+        v::VIR_ERR_DOM_EXIST | v::VIR_ERR_STORAGE_VOL_EXIST => {
+            HypervisorError::AlreadyThere(quoted(&failure.message).unwrap_or_else(said))
+        }
+        v::VIR_ERR_NO_STORAGE_POOL => {
+            HypervisorError::NoSuchPool(quoted(&failure.message).unwrap_or_else(said))
+        }
+        v::VIR_ERR_NO_STORAGE_VOL => {
+            HypervisorError::NoSuchVolume(quoted(&failure.message).unwrap_or_else(said))
+        }
+        v::VIR_ERR_XML_ERROR
+        | v::VIR_ERR_XML_DETAIL
+        | v::VIR_ERR_XML_INVALID_SCHEMA
+        | v::VIR_ERR_INVALID_MAC
+        | v::VIR_ERR_CONFIG_UNSUPPORTED => HypervisorError::BadDefinition(said()),
+        v::VIR_ERR_NO_SUPPORT
+        | v::VIR_ERR_ARGUMENT_UNSUPPORTED
+        | v::VIR_ERR_OPERATION_UNSUPPORTED => HypervisorError::Unsupported(said()),
+        v::VIR_ERR_OPERATION_INVALID | v::VIR_ERR_RESOURCE_BUSY | v::VIR_ERR_OPERATION_TIMEOUT => {
+            HypervisorError::WrongState(said())
+        }
+        v::VIR_ERR_OPERATION_ABORTED => HypervisorError::Cancelled,
+        v::VIR_ERR_OPERATION_DENIED | v::VIR_ERR_ACCESS_DENIED => HypervisorError::NotLetIn(said()),
+        v::VIR_ERR_INVALID_CONN => {
+            HypervisorError::Unreachable(format!("the connection broke while {operation}"))
+        }
+        v::VIR_ERR_RPC | v::VIR_ERR_SYSTEM_ERROR | v::VIR_ERR_INTERNAL_ERROR
+            if BROKEN.iter().any(|words| has(words)) =>
+        {
+            HypervisorError::Unreachable(format!("the connection broke while {operation}"))
+        }
+        _ => HypervisorError::Failed {
+            operation: operation.into(),
+            message: said(),
+        },
+    }
+}
+
+/// The first text in single quotes: how libvirt names the thing it speaks of.
+fn quoted(message: &str) -> Option<String> {
+    let (_, rest) = message.split_once('\'')?;
+    let (name, _) = rest.split_once('\'')?;
+    Some(name.to_owned())
+}
+
+/// A connection that could not be opened, in plain words: what is wrong and, where there is one thing to do, what.
+pub(crate) fn connect_error(failure: &Failure) -> HypervisorError {
+    use HypervisorError::{NotLetIn, Unreachable};
+    let text = failure.message.as_str();
+    let has = |words: &str| text.contains(words);
+    let any = |list: &[&str]| list.iter().any(|words| has(words));
+    let ssh = any(&[
+        "ssh",
+        "publickey",
+        "Host key",
+        "host key",
+        "Cannot recv data",
+    ]);
+
+    // ssh, which libvirt runs for us: its words arrive behind "Cannot recv data:".
+    if any(&["Permission denied (", "Too many authentication failures"]) {
+        return NotLetIn(
+            "ssh took none of our keys; put the public key of the user that runs bellwetherd into the host's authorized_keys"
+                .into(),
+        );
+    }
+    if any(&["Host key verification failed", "IDENTIFICATION HAS CHANGED"]) {
+        return NotLetIn(
+            "ssh does not know the host's key, or the key has changed; check it and add it to known_hosts"
+                .into(),
+        );
+    }
+    // TLS.
+    if any(&[
+        "Cannot read CA certificate",
+        "Cannot read certificate",
+        "Cannot read private key",
+        "Unable to read TLS",
+        "Unable to import",
+    ]) && any(&["No such file", "Permission denied", ".pem"])
+    {
+        return NotLetIn(format!(
+            "a certificate for TLS is missing or can't be read here ({text})"
+        ));
+    }
+    if any(&[
+        "has expired",
+        "not yet active",
+        "is not yet active",
+        "certificate expired",
+    ]) {
+        return NotLetIn(format!(
+            "a certificate is expired or not yet valid ({text})"
+        ));
+    }
+    if any(&[
+        "hasn't got a known issuer",
+        "not trusted",
+        "failed validation against",
+        "issuer is unknown",
+    ]) {
+        return NotLetIn(format!(
+            "the host's certificate is not signed by the authority we trust ({text})"
+        ));
+    }
+    if any(&[
+        "does not match the hostname",
+        "owner does not match",
+        "does not match hostname",
+    ]) {
+        return NotLetIn(format!(
+            "the host's certificate is made out to another name than the one in the address ({text})"
+        ));
+    }
+    if any(&[
+        "TLS handshake failed",
+        "verify peer's certificate",
+        "Unable to read TLS confirmation",
+        "TLS fatal alert",
+        "certificate required",
+    ]) {
+        return NotLetIn(format!(
+            "the host refused our certificate, or we refused its ({text})"
+        ));
+    }
+    // Local socket and authorisation.
+    if any(&[
+        "no polkit agent",
+        "access denied by policy",
+        "Authorization requires",
+        "polkit",
+    ]) {
+        return NotLetIn(
+            "libvirt's policy on that host does not allow it; put the user into the group libvirt there".into(),
+        );
+    }
+    if has("Permission denied") {
+        return NotLetIn(if ssh && !has("libvirt-sock") {
+            format!("ssh refused ({text})")
+        } else {
+            "libvirt's socket is not open to this user; put the user into the group libvirt on that host".into()
+        });
+    }
+    if failure.code == virt_sys::VIR_ERR_AUTH_FAILED
+        || failure.code == virt_sys::VIR_ERR_AUTH_UNAVAILABLE
+        || failure.code == virt_sys::VIR_ERR_AUTH_CANCELLED
+        || failure.code == virt_sys::VIR_ERR_ACCESS_DENIED
+        || failure.code == virt_sys::VIR_ERR_OPERATION_DENIED
+    {
+        return NotLetIn(format!(
+            "libvirt there wants credentials we don't have ({text})"
+        ));
+    }
+    // The way there.
+    if any(&[
+        "Name or service not known",
+        "Could not resolve hostname",
+        "Temporary failure in name resolution",
+        "nodename nor servname",
+        "No address associated with hostname",
+        "unable to resolve",
+        "Unable to resolve",
+    ]) {
+        return Unreachable("its name is not known here (no DNS answer, not in /etc/hosts)".into());
+    }
+    if has("No route to host") || has("Network is unreachable") {
+        return Unreachable("there is no route to it from here".into());
+    }
+    if any(&["Connection timed out", "Operation timed out", "timed out"]) {
+        return Unreachable(
+            "nothing came back in time; is it switched on, and does a firewall let us through?"
+                .into(),
+        );
+    }
+    if has("libvirt-sock") && has("No such file or directory") || has("-sock': No such file") {
+        return Unreachable(
+            "libvirt does not run there (its socket is missing); start libvirtd or virtqemud"
+                .into(),
+        );
+    }
+    if has("Connection refused") {
+        return Unreachable(if has("port 22") || has("ssh:") {
+            "it refuses ssh connections (nothing listens on the ssh port)".into()
+        } else {
+            "it refuses the connection; does libvirt run there and listen?".into()
+        });
+    }
+    if has("Cannot find 'ssh' in path") {
+        return Unreachable(
+            "the program ssh is not installed on the machine that runs bellwetherd".into(),
+        );
+    }
+    if any(&["command not found", "nc: not found", "Invalid option"]) && ssh {
+        return Unreachable(format!(
+            "ssh let us in, but the program that reaches libvirt is missing there ({text})"
+        ));
+    }
+    if any(BROKEN) {
+        return Unreachable(format!("it closed the connection at once ({text})"));
+    }
+    match failure.code {
+        virt_sys::VIR_ERR_NO_CONNECT | virt_sys::VIR_ERR_INVALID_ARG => HypervisorError::BadUri {
+            uri: String::new(),
+            why: text.to_owned(),
+        },
+        _ => Unreachable(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(code: u32, message: &str) -> Failure {
+        Failure {
+            code,
+            domain: virt_sys::VIR_FROM_NONE,
+            errno: 0,
+            message: message.into(),
+        }
+    }
+
+    /// Messages as libvirt 11.3 and OpenSSH 9 give them.
+    #[test]
+    fn connecting_fails_in_plain_words() {
+        let system = virt_sys::VIR_ERR_SYSTEM_ERROR;
+        let table: &[(u32, &str, &str)] = &[
+            (
+                system,
+                "unable to connect to server at 'h:16509': Connection refused",
+                "the host does not answer: it refuses the connection; does libvirt run there and listen?",
+            ),
+            (
+                system,
+                "Unable to resolve address 'nosuch' service '16509': Name or service not known",
+                "the host does not answer: its name is not known here (no DNS answer, not in /etc/hosts)",
+            ),
+            (
+                system,
+                "unable to connect to server at '10.9.9.9:16509': No route to host",
+                "the host does not answer: there is no route to it from here",
+            ),
+            (
+                system,
+                "unable to connect to server at '10.9.9.9:16509': Connection timed out",
+                "the host does not answer: nothing came back in time; is it switched on, and does a firewall let us through?",
+            ),
+            (
+                system,
+                "Cannot recv data: root@h: Permission denied (publickey,password).: Connection reset by peer",
+                "the host does not let us in: ssh took none of our keys; put the public key of the user that runs bellwetherd into the host's authorized_keys",
+            ),
+            (
+                system,
+                "Cannot recv data: Host key verification failed.: Connection reset by peer",
+                "the host does not let us in: ssh does not know the host's key, or the key has changed; check it and add it to known_hosts",
+            ),
+            (
+                system,
+                "Cannot recv data: ssh: connect to host h port 22: Connection refused: Connection reset by peer",
+                "the host does not answer: it refuses ssh connections (nothing listens on the ssh port)",
+            ),
+            (
+                system,
+                "Cannot recv data: ssh: Could not resolve hostname nosuch: Name or service not known: Connection reset by peer",
+                "the host does not answer: its name is not known here (no DNS answer, not in /etc/hosts)",
+            ),
+            (
+                system,
+                "Cannot read CA certificate '/etc/pki/CA/cacert.pem': No such file or directory",
+                "the host does not let us in: a certificate for TLS is missing or can't be read here (Cannot read CA certificate '/etc/pki/CA/cacert.pem': No such file or directory)",
+            ),
+            (
+                virt_sys::VIR_ERR_RPC,
+                "The server certificate /etc/pki/libvirt/servercert.pem has expired",
+                "the host does not let us in: a certificate is expired or not yet valid (The server certificate /etc/pki/libvirt/servercert.pem has expired)",
+            ),
+            (
+                virt_sys::VIR_ERR_RPC,
+                "Certificate failed validation: The certificate hasn't got a known issuer.",
+                "the host does not let us in: the host's certificate is not signed by the authority we trust (Certificate failed validation: The certificate hasn't got a known issuer.)",
+            ),
+            (
+                virt_sys::VIR_ERR_RPC,
+                "Certificate [session] owner does not match the hostname h",
+                "the host does not let us in: the host's certificate is made out to another name than the one in the address (Certificate [session] owner does not match the hostname h)",
+            ),
+            (
+                virt_sys::VIR_ERR_AUTH_FAILED,
+                "authentication failed: TLS handshake failed A TLS fatal alert has been received.",
+                "the host does not let us in: the host refused our certificate, or we refused its (authentication failed: TLS handshake failed A TLS fatal alert has been received.)",
+            ),
+            (
+                virt_sys::VIR_ERR_AUTH_UNAVAILABLE,
+                "authentication unavailable: no polkit agent available to authenticate action 'org.libvirt.unix.manage'",
+                "the host does not let us in: libvirt's policy on that host does not allow it; put the user into the group libvirt there",
+            ),
+            (
+                virt_sys::VIR_ERR_AUTH_FAILED,
+                "authentication failed: Failed to start SASL negotiation",
+                "the host does not let us in: libvirt there wants credentials we don't have (authentication failed: Failed to start SASL negotiation)",
+            ),
+            (
+                system,
+                "Failed to connect socket to '/var/run/libvirt/libvirt-sock': Permission denied",
+                "the host does not let us in: libvirt's socket is not open to this user; put the user into the group libvirt on that host",
+            ),
+            (
+                system,
+                "Failed to connect socket to '/var/run/libvirt/libvirt-sock': No such file or directory",
+                "the host does not answer: libvirt does not run there (its socket is missing); start libvirtd or virtqemud",
+            ),
+            (
+                system,
+                "Cannot find 'ssh' in path: No such file or directory",
+                "the host does not answer: the program ssh is not installed on the machine that runs bellwetherd",
+            ),
+            (
+                system,
+                "End of file while reading data: Input/output error",
+                "the host does not answer: it closed the connection at once (End of file while reading data: Input/output error)",
+            ),
+        ];
+        for (code, message, said) in table {
+            assert_eq!(
+                connect_error(&failure(*code, message)).to_string(),
+                *said,
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn calls_fail_in_the_engines_words() {
+        use HypervisorError as E;
+        let op = "asking";
+        let failed = |code, message: &str| call_error(op, &failure(code, message));
+        assert_eq!(
+            failed(virt_sys::VIR_ERR_NO_DOMAIN, "Domain not found"),
+            E::NoSuchVm
+        );
+        assert_eq!(
+            failed(
+                virt_sys::VIR_ERR_NO_STORAGE_POOL,
+                "Storage pool not found: no storage pool with matching name 'p'"
+            ),
+            E::NoSuchPool("p".into())
+        );
+        assert_eq!(
+            failed(
+                virt_sys::VIR_ERR_INTERNAL_ERROR,
+                "Child process (qemu-img create) failed: x: No space left on device"
+            ),
+            E::NoSpace("Child process (qemu-img create) failed: x: No space left on device".into())
+        );
+        let full = Failure {
+            code: virt_sys::VIR_ERR_SYSTEM_ERROR,
+            domain: virt_sys::VIR_FROM_STORAGE,
+            errno: libc::ENOSPC,
+            message: "write".into(),
+        };
+        assert_eq!(call_error(op, &full), E::NoSpace("write".into()));
+        assert_eq!(
+            failed(
+                virt_sys::VIR_ERR_SYSTEM_ERROR,
+                "End of file while reading data: Input/output error"
+            ),
+            E::Unreachable("the connection broke while asking".into())
+        );
+        assert_eq!(
+            failed(virt_sys::VIR_ERR_OPERATION_ABORTED, "x"),
+            E::Cancelled
+        );
+        assert!(matches!(
+            failed(
+                virt_sys::VIR_ERR_OPERATION_TIMEOUT,
+                "cannot acquire state change lock"
+            ),
+            E::WrongState(_)
+        ));
+        assert!(failed(9999, "new").leaves_doubt());
+    }
+}

@@ -1,0 +1,114 @@
+//! A VM moving live, as it is kept: from, to, how, and what came of it.
+
+use crate::{HostId, JobId, MigrationId, Timestamp, UserId, VmId};
+use serde::{Deserialize, Serialize};
+
+/// How far the copy is; every figure as QEMU last reported it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MigrationProgress {
+    /// Bytes of memory and disk sent so far.
+    pub bytes_done: u64,
+    /// Bytes still to send.
+    pub bytes_remaining: u64,
+    /// Bytes of memory and disk in all.
+    pub bytes_total: u64,
+    /// Bytes a second, now.
+    pub rate: u64,
+    /// Bytes a second the guest dirties, where known.
+    pub dirty_rate: Option<u64>,
+    /// Rounds over memory so far.
+    pub rounds: u64,
+    /// Milliseconds since the start.
+    pub elapsed_ms: u64,
+    /// Milliseconds left at this pace; none while the guest dirties faster than the link carries.
+    pub left_ms: Option<u64>,
+}
+
+/// How a migration ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MigrationOutcome {
+    /// Under way.
+    Running,
+    /// Runs on the target.
+    Completed,
+    /// Runs on the source; nothing is left on the target.
+    Failed,
+    /// Somebody cancelled; runs on the source.
+    Cancelled,
+    /// Not yet known: a host that must be asked does not answer.
+    Unknown,
+}
+
+impl MigrationOutcome {
+    /// The word in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MigrationOutcome::Running => "running",
+            MigrationOutcome::Completed => "completed",
+            MigrationOutcome::Failed => "failed",
+            MigrationOutcome::Cancelled => "cancelled",
+            MigrationOutcome::Unknown => "unknown",
+        }
+    }
+}
+
+/// A migration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Migration {
+    /// Identifier.
+    pub id: MigrationId,
+    /// The job that did it; none for one made by others.
+    pub job: Option<JobId>,
+    /// The VM.
+    pub vm: VmId,
+    /// From.
+    pub source: HostId,
+    /// To.
+    pub target: HostId,
+    /// Whether its disk is copied too.
+    pub copy_disk: bool,
+    /// Who asked.
+    pub asked_by: Option<UserId>,
+    /// How it ended.
+    pub outcome: MigrationOutcome,
+    /// Why it failed, in words.
+    pub reason: Option<String>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Milliseconds from start to finish, as libvirt measured; ours where libvirt did not.
+    pub total_ms: Option<u64>,
+    /// Milliseconds the guest stood still, as libvirt measured; none where it did not.
+    pub downtime_ms: Option<u64>,
+    /// Bytes sent.
+    pub bytes: Option<u64>,
+    /// Rounds over memory.
+    pub rounds: Option<u64>,
+}
+
+/// What a pre-flight check found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Fine.
+    Pass,
+    /// Possible, with a consequence worth knowing.
+    Warn,
+    /// Not possible.
+    Fail,
+    /// Nobody could tell; it stands in no way.
+    Unknown,
+}
+
+/// One pre-flight check in plain words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Stable short name: `target_reachable`, `cpu`, `memory`, …
+    pub name: String,
+    /// What was found.
+    pub verdict: Verdict,
+    /// In words, with figures.
+    pub text: String,
+}

@@ -1,0 +1,31 @@
+//! VMs that live on two hosts at once, in words: the same on the fleet's page, the VM's and in REST.
+
+use crate::names::Directory;
+use bellwether_api::Names;
+use bellwether_decide::monitor::live_twice;
+use bellwether_model::{VmId, observed::Observed};
+use std::collections::BTreeMap;
+
+/// An alarm for each such VM, by VM.
+pub fn alarms(sights: &Observed, names: &Directory) -> BTreeMap<VmId, String> {
+    let twice = live_twice(sights).into_iter();
+    twice
+        .map(|twice| {
+            let on: Vec<String> = twice
+                .on
+                .iter()
+                .map(|(host, power)| {
+                    let host = names.host(*host).unwrap_or_else(|| "a removed host".into());
+                    format!("{} on {host}", power.as_str())
+                })
+                .collect();
+            let text = format!(
+                "The VM {} ({}) is {} at the same time. Stop one of them by hand, once you know which is the right one; nothing is done to it meanwhile.",
+                twice.libvirt_name,
+                twice.vm,
+                on.join(" and ")
+            );
+            (twice.vm, text)
+        })
+        .collect()
+}

@@ -1,0 +1,338 @@
+//! People, policy, audit, and the style guide of a debug build.
+
+use super::{
+    gather,
+    site::{AdminVisit, Typed, again, csv, done, show, typed_wrong},
+    view::{
+        Badge, Form, List, ListQuery,
+        people::{Audit, AuditRow, People, PersonRow, PolicyPage},
+        words,
+    },
+};
+use crate::{
+    error::Result,
+    extract::{Path, Query},
+    rest::input::renamed,
+};
+use axum::response::Response;
+use bellwether_engine::{people as engine_people, policy as engine_policy};
+use bellwether_model::{
+    Error, GiB, MiB, UserId, Vcpus,
+    people::{AccountState, Role, User},
+    policy::Policy,
+    states::State as _,
+};
+use bellwether_store::{AuditQuery, PersonTotals};
+use serde::Deserialize;
+
+async fn selected(visit: &AdminVisit, mut list: List) -> Result<(List, Vec<(User, PersonTotals)>)> {
+    let store = visit.engine().store();
+    let (users, totals) = tokio::try_join!(store.users(), store.totals())?;
+    let rows: Vec<(User, PersonTotals)> = users
+        .into_iter()
+        .map(|user| {
+            let nothing = PersonTotals {
+                user: user.id,
+                vms: 0,
+                vcpus: Vcpus(0),
+                memory: MiB(0),
+                disk: GiB(0),
+            };
+            let total = totals
+                .iter()
+                .find(|total| total.user == user.id)
+                .cloned()
+                .unwrap_or(nothing);
+            (user, total)
+        })
+        .collect();
+    let text = |(user, _): &(User, PersonTotals)| {
+        format!("{} {} {}", user.login, user.full_name, user.mail)
+    };
+    let state = |(user, _): &(User, PersonTotals)| Badge::from(user.state).word;
+    let key = |(user, total): &(User, PersonTotals), key: &str| match key {
+        "state" => (user.state.to_string(), 0),
+        "vms" => (String::new(), u64::from(total.vms)),
+        "vcpus" => (String::new(), u64::from(total.vcpus.0)),
+        "memory" => (String::new(), total.memory.0),
+        "disk" => (String::new(), total.disk.0),
+        _ => (user.login.clone(), 0),
+    };
+    let rows = list.apply(rows, text, state, key);
+    Ok((list, rows))
+}
+
+pub async fn people(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<Response> {
+    let (list, rows) = selected(&visit, List::new("/people", &query, "login")).await?;
+    let zone = visit.engine().zone();
+    show(&People {
+        frame: visit.page("People", "/people").await?,
+        list,
+        states: AccountState::ALL
+            .iter()
+            .map(|state| Badge::from(*state).word.to_string())
+            .collect(),
+        rows: rows
+            .into_iter()
+            .map(|(user, total)| PersonRow {
+                id: user.id.to_string(),
+                badge: user.state.into(),
+                admin: user.role == Role::Admin,
+                vms: total.vms,
+                vcpus: total.vcpus.0,
+                memory: words::memory_text(total.memory),
+                disk: total.disk.to_string(),
+                since: words::moment(user.created_at, zone),
+                may_activate: user.state != AccountState::Active,
+                may_disable: user.state != AccountState::Disabled,
+                me: user.id == visit.actor.user,
+                login: user.login,
+                full_name: user.full_name,
+                mail: user.mail,
+            })
+            .collect(),
+    })
+}
+
+pub async fn people_csv(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<Response> {
+    let (_, rows) = selected(&visit, List::new("/people", &query, "login").in_one()).await?;
+    let rows = rows.into_iter().map(|(user, total)| {
+        vec![
+            user.id.to_string(),
+            user.login,
+            user.full_name,
+            user.mail,
+            user.role.as_str().to_string(),
+            user.state.to_string(),
+            total.vms.to_string(),
+            total.vcpus.0.to_string(),
+            total.memory.0.to_string(),
+            total.disk.0.to_string(),
+        ]
+    });
+    let head = [
+        "id",
+        "login",
+        "full_name",
+        "mail",
+        "role",
+        "state",
+        "vms",
+        "vcpus",
+        "memory_mib",
+        "disk_gib",
+    ];
+    Ok(csv("people", &head, rows.collect()))
+}
+
+pub async fn state(visit: AdminVisit, Path(id): Path<UserId>, typed: Typed) -> Result<Response> {
+    let state: AccountState = typed
+        .get("state")
+        .parse()
+        .map_err(|error: Error| Error::field("state", error.message))?;
+    let change = engine_people::Change {
+        state: Some(state),
+        ..Default::default()
+    };
+    let user = engine_people::change(visit.engine(), &visit.admin, id, change).await?;
+    let said = match state {
+        AccountState::Active => format!("{} may sign in.", user.login),
+        _ => format!("{} may no longer sign in; their machines stay.", user.login),
+    };
+    Ok(done("/people", &said))
+}
+
+pub async fn role(visit: AdminVisit, Path(id): Path<UserId>, typed: Typed) -> Result<Response> {
+    let role: Role = typed.get("role").parse()?;
+    let change = engine_people::Change {
+        role: Some(role),
+        ..Default::default()
+    };
+    let user = engine_people::change(visit.engine(), &visit.admin, id, change).await?;
+    let said = match role {
+        Role::Admin => format!("{} is an administrator now.", user.login),
+        Role::User => format!("{} is a user now.", user.login),
+    };
+    Ok(done("/people", &said))
+}
+
+fn policy_form(policy: &Policy) -> Form {
+    let on = |yes: bool| if yes { "on" } else { "" };
+    Form::default()
+        .with(
+            "accounts_active_at_once",
+            on(policy.accounts_active_at_once),
+        )
+        .with("users_may_extend", on(policy.users_may_extend))
+        .with("cpu_overcommit", policy.cpu_overcommit)
+        .with("memory_overcommit", policy.memory_overcommit)
+        .with("disk_overcommit", policy.disk_overcommit)
+        .with("max_vcpus", policy.max_vcpus.0)
+        .with("max_memory_gib", words::gib_exact(policy.max_memory))
+        .with("max_disk_gib", policy.max_disk.0)
+        .with("max_lease_days", policy.max_lease_days)
+        .with("max_days_ahead", policy.max_days_ahead)
+        .with("warn_days", policy.warn_days)
+        .with("shutdown_grace_seconds", policy.shutdown_grace_seconds)
+        .with("address_rest_seconds", policy.address_rest_seconds)
+}
+
+pub async fn policy(visit: AdminVisit) -> Result<Response> {
+    let (policy, version) = visit.engine().store().policy().await?;
+    show(&PolicyPage {
+        frame: visit.page("Policy", "/policy").await?,
+        form: policy_form(&policy),
+        version,
+    })
+}
+
+/// The policy as typed, on top of the one in force.
+fn typed_policy(typed: &Typed) -> Result<Policy, Error> {
+    fn need<T: std::str::FromStr>(typed: &Typed, name: &str) -> Result<T, Error> {
+        typed
+            .number(name, "a number")?
+            .ok_or_else(|| Error::field(name, "give a number"))
+    }
+    Ok(Policy {
+        accounts_active_at_once: typed.ticked("accounts_active_at_once"),
+        users_may_extend: typed.ticked("users_may_extend"),
+        cpu_overcommit: need(typed, "cpu_overcommit")?,
+        memory_overcommit: need(typed, "memory_overcommit")?,
+        disk_overcommit: need(typed, "disk_overcommit")?,
+        max_vcpus: Vcpus(need(typed, "max_vcpus")?),
+        max_memory: MiB(typed
+            .gib_as_mib("max_memory_gib")?
+            .ok_or_else(|| Error::field("max_memory_gib", "give a size in GiB"))?),
+        max_disk: GiB(need(typed, "max_disk_gib")?),
+        max_lease_days: need(typed, "max_lease_days")?,
+        max_days_ahead: need(typed, "max_days_ahead")?,
+        warn_days: need(typed, "warn_days")?,
+        shutdown_grace_seconds: need(typed, "shutdown_grace_seconds")?,
+        address_rest_seconds: need(typed, "address_rest_seconds")?,
+    })
+}
+
+pub async fn set_policy(visit: AdminVisit, typed: Typed) -> Result<Response> {
+    let engine = visit.engine();
+    let (_, version) = engine.store().policy().await?;
+    let expected = typed.number("version", "a version")?.unwrap_or(version);
+    let set = match typed_policy(&typed) {
+        Ok(policy) => engine_policy::set(engine, &visit.admin, &policy, expected).await,
+        Err(error) => Err(error),
+    };
+    match set {
+        Ok(version) => Ok(done("/policy", &format!("Saved as version {version}."))),
+        Err(error) => {
+            let error = renamed(
+                typed_wrong(error)?,
+                &[
+                    ("max_memory", "max_memory_gib"),
+                    ("max_disk", "max_disk_gib"),
+                ],
+            );
+            let form = typed.form().refused(&error);
+            again(&PolicyPage {
+                frame: visit.page("Policy", "/policy").await?,
+                form,
+                version: expected,
+            })
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Lines {
+    who: String,
+    about: String,
+    before: Option<i64>,
+}
+
+/// Lines of the audit log on a page.
+const LINES: u32 = 200;
+
+pub async fn audit(visit: AdminVisit, Query(wanted): Query<Lines>) -> Result<Response> {
+    let engine = visit.engine();
+    let login = wanted.who.trim();
+    let actor = if login.is_empty() {
+        None
+    } else {
+        engine.store().user_by_login(login).await?
+    };
+    let unknown = !login.is_empty() && actor.is_none();
+    let mut rows = Vec::new();
+    let mut before = wanted.before;
+    let mut more = false;
+    // The kind is looked for here: the store looks for one thing or one person.
+    while !unknown && rows.len() < LINES as usize {
+        let query = AuditQuery {
+            actor: actor.as_ref().map(|user| user.id),
+            before,
+            limit: LINES,
+            ..AuditQuery::default()
+        };
+        let lines = engine.store().audit(query).await?;
+        more = lines.len() == LINES as usize;
+        before = lines.last().map(|line| line.seq);
+        rows.extend(
+            lines
+                .into_iter()
+                .filter(|line| wanted.about.is_empty() || line.about == wanted.about),
+        );
+        if !more {
+            break;
+        }
+    }
+    let encode = |text: &str| {
+        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    };
+    let older = before.filter(|_| more).map(|before| {
+        format!(
+            "/audit?who={}&about={}&before={before}",
+            encode(login),
+            encode(&wanted.about)
+        )
+    });
+    show(&Audit {
+        frame: visit.page("Audit", "/audit").await?,
+        login: login.to_string(),
+        about: wanted.about.clone(),
+        rows: rows
+            .into_iter()
+            .map(|line| AuditRow {
+                seq: line.seq,
+                when: words::seconds_day(line.at, engine.zone()),
+                who: line.actor_login,
+                href: gather::href_of(&line.about, &line.about_id),
+                text: gather::told(&line.action, &line.text),
+                action: line.action,
+            })
+            .collect(),
+        older,
+        newest: wanted.before.is_none(),
+        problem: unknown.then(|| {
+            format!(
+                "There is nobody called '{}'.",
+                bellwether_model::text::shown(login)
+            )
+        }),
+    })
+}
+
+#[cfg(debug_assertions)]
+pub async fn styleguide(visit: AdminVisit) -> Result<Response> {
+    use super::view::{form::Choice, people::StyleGuide, styleguide};
+    let form = Form::default().with("name", "web").refused(&Error::field(
+        "name",
+        "You already have a machine called web.",
+    ));
+    show(&StyleGuide {
+        frame: visit.page("Style guide", "").await?,
+        badges: styleguide::badges(),
+        form,
+        readings: styleguide::readings(),
+        graphs: styleguide::graphs(visit.engine().now()),
+        roles: styleguide::ROLES.to_vec(),
+        options: vec![Choice::new("a", "One"), Choice::new("b", "Another")],
+    })
+}

@@ -1,0 +1,448 @@
+//! What every page begins and ends with: who asks, the frame, what was typed, the answer.
+
+use super::view::{Form, Frame, Theme, Who, frame::StripJob};
+use crate::{
+    auth::{Actor, MaybeActor},
+    error::{Failure, Result},
+    state::AppState,
+};
+use askama::Template;
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    response::{Html, IntoResponse, Response},
+};
+use axum_extra::extract::cookie::{Cookie, SameSite};
+use bellwether_engine::{Admin, Engine};
+use bellwether_model::{
+    Error, ErrorKind, VmId,
+    job::{Job, JobKind, JobState},
+    request::RequestState,
+};
+use bellwether_store::JobQuery;
+use std::ops::Deref;
+
+/// The cookie that says once, on the next page, what the last act did.
+const SAID: &str = "bw_said";
+/// The cookie that says once, on the next page, why the last act was refused.
+const REFUSED: &str = "bw_refused";
+/// The cookie with the colours a person chose.
+pub const THEME: &str = "bw_theme";
+
+/// Anybody's visit: the frame before it is known who asks.
+pub struct Guest {
+    /// Shared state.
+    pub state: AppState,
+    /// Who is signed in, if anybody is.
+    pub actor: Option<Actor>,
+    frame: Frame,
+}
+
+impl FromRequestParts<AppState> for Guest {
+    type Rejection = Failure;
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+        let MaybeActor(actor) = MaybeActor::from_request_parts(parts, state).await?;
+        Ok(Self {
+            state: state.clone(),
+            actor,
+            frame: bare_frame(parts),
+        })
+    }
+}
+
+impl Guest {
+    /// The frame of a page nobody need be signed in for.
+    pub fn frame(&self, title: &str) -> Frame {
+        Frame {
+            title: title.into(),
+            ..self.frame.clone()
+        }
+    }
+}
+
+/// What is known of a frame without asking the database.
+fn bare_frame(parts: &Parts) -> Frame {
+    Frame {
+        theme: Theme::from_cookie(cookie(&parts.headers, THEME).as_deref()),
+        path: match parts.method.is_safe() {
+            true => parts
+                .uri
+                .path_and_query()
+                .map_or("/", |path| path.as_str())
+                .into(),
+            false => super::page_of(parts.uri.path()),
+        },
+        said: cookie(&parts.headers, SAID),
+        refused: cookie(&parts.headers, REFUSED),
+        ..Frame::default()
+    }
+}
+
+/// The frame of an error page: the visitor's own, or as much of it as can be had now.
+pub async fn frame_of_trouble(mut parts: Parts, state: &AppState) -> Frame {
+    let Ok(visit) = Visit::from_request_parts(&mut parts, state).await else {
+        return Frame {
+            wide: true,
+            ..bare_frame(&parts)
+        };
+    };
+    let known = Who {
+        login: visit.actor.login.clone(),
+        full_name: visit.actor.login.clone(),
+        admin: visit.actor.is_admin(),
+    };
+    visit.page("", "").await.unwrap_or(Frame {
+        who: Some(known),
+        ..visit.frame("")
+    })
+}
+
+/// A visit of somebody who is signed in.
+pub struct Visit {
+    guest: Guest,
+    /// Who.
+    pub actor: Actor,
+}
+
+impl Deref for Visit {
+    type Target = Guest;
+    fn deref(&self) -> &Guest {
+        &self.guest
+    }
+}
+
+impl FromRequestParts<AppState> for Visit {
+    type Rejection = Failure;
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+        let guest = Guest::from_request_parts(parts, state).await?;
+        let actor = guest
+            .actor
+            .clone()
+            .ok_or_else(|| Error::unauthenticated("Sign in first."))?;
+        Ok(Self { guest, actor })
+    }
+}
+
+impl Visit {
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.state.engine
+    }
+    /// The frame of this person's page; `section` is the address of its navigation entry.
+    pub async fn page(&self, title: impl Into<String>, section: &'static str) -> Result<Frame> {
+        let store = self.engine().store();
+        let admin = self.actor.is_admin();
+        let jobs = JobQuery {
+            owner: (!admin).then_some(self.actor.user),
+            states: vec![JobState::Queued, JobState::Running, JobState::Undoing],
+            limit: 20,
+            ..JobQuery::default()
+        };
+        let (user, jobs) = tokio::try_join!(store.user(self.actor.user), store.jobs(jobs))?;
+        let inbox = if admin {
+            store.count_requests(RequestState::Pending).await?
+                + store.count_requests(RequestState::Failed).await?
+        } else {
+            0
+        };
+        let mut strip = Vec::with_capacity(jobs.len());
+        for job in &jobs {
+            strip.push(StripJob {
+                href: format!("/jobs/{}", job.id),
+                text: job_words(self.engine(), job).await?,
+                doing: job.progress.doing.clone(),
+            });
+        }
+        Ok(Frame {
+            section,
+            who: Some(Who {
+                login: user.login,
+                full_name: user.full_name,
+                admin,
+            }),
+            inbox,
+            jobs: strip,
+            ..self.frame(&title.into())
+        })
+    }
+}
+
+/// A visit of an administrator.
+pub struct AdminVisit {
+    visit: Visit,
+    /// The handle for what only administrators may do.
+    pub admin: Admin,
+}
+
+impl Deref for AdminVisit {
+    type Target = Visit;
+    fn deref(&self) -> &Visit {
+        &self.visit
+    }
+}
+
+impl FromRequestParts<AppState> for AdminVisit {
+    type Rejection = Failure;
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+        let visit = Visit::from_request_parts(parts, state).await?;
+        let admin = visit.actor.admin()?;
+        Ok(Self { visit, admin })
+    }
+}
+
+/// The value of a cookie, percent-decoded.
+pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    let pairs = headers.get_all(header::COOKIE).iter();
+    let value = pairs
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find_map(|(n, value)| (n == name).then_some(value))?;
+    let text = percent_encoding::percent_decode_str(value)
+        .decode_utf8()
+        .ok()?;
+    (!text.is_empty()).then(|| text.chars().take(400).collect())
+}
+
+/// A `Set-Cookie` header; without a value the browser forgets it.
+pub fn set_cookie(name: &'static str, value: &str, secure: bool, days: i64) -> Option<HeaderValue> {
+    let value = percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC)
+        .to_string();
+    let mut cookie = Cookie::build((name, value.clone()))
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .secure(secure)
+        .build();
+    if value.is_empty() {
+        cookie.make_removal();
+    }
+    let mut text = cookie.to_string();
+    if !value.is_empty() && days > 0 {
+        text.push_str(&format!("; Max-Age={}", days * 86_400));
+    }
+    HeaderValue::from_str(&text).ok()
+}
+
+/// What was typed into a form, in order; a name may come more than once.
+#[derive(Clone, Debug, Default)]
+pub struct Typed(pub Vec<(String, String)>);
+
+impl Typed {
+    /// The first value of the name, trimmed; empty where there is none.
+    pub fn get(&self, name: &str) -> String {
+        let found = self.0.iter().find(|(n, _)| n == name);
+        found
+            .map(|(_, value)| value.trim().to_string())
+            .unwrap_or_default()
+    }
+    /// The value, where one was given.
+    pub fn given(&self, name: &str) -> Option<String> {
+        Some(self.get(name)).filter(|value| !value.is_empty())
+    }
+    /// The value as it was typed, blanks and all.
+    pub fn exact(&self, name: &str) -> String {
+        let found = self.0.iter().find(|(n, _)| n == name);
+        found.map(|(_, value)| value.clone()).unwrap_or_default()
+    }
+    /// A number, where one was given.
+    pub fn number<T: std::str::FromStr>(&self, name: &str, what: &str) -> Result<Option<T>, Error> {
+        self.given(name)
+            .map(|text| {
+                text.parse().map_err(|_| {
+                    let shown = bellwether_model::text::shown(&text);
+                    Error::field(name, format!("'{shown}' is not {what}"))
+                })
+            })
+            .transpose()
+    }
+    /// GiB as typed (fractions allowed), in MiB.
+    pub fn gib_as_mib(&self, name: &str) -> Result<Option<u64>, Error> {
+        let wrong = |text: f64| Error::field(name, format!("{text} is not a size in GiB"));
+        self.number::<f64>(name, "a size in GiB")?
+            .map(|gib| {
+                let mib = gib * 1024.0;
+                if (0.0..=1e12).contains(&mib) {
+                    Ok(mib.round() as u64)
+                } else {
+                    Err(wrong(gib))
+                }
+            })
+            .transpose()
+    }
+    /// That the name of what is lost was typed.
+    pub fn names(&self, name: &str) -> Result<(), Error> {
+        let typed = self.get("typed_name");
+        if typed == name.trim() {
+            return Ok(());
+        }
+        let shown = bellwether_model::text::shown(&typed);
+        Err(Error::field(
+            "typed_name",
+            format!("'{shown}' is not its name; type \"{name}\" to go on"),
+        ))
+    }
+    /// Whether a box was ticked.
+    pub fn ticked(&self, name: &str) -> bool {
+        self.get(name) == "on"
+    }
+    /// Every value of the name.
+    pub fn every(&self, name: &str) -> Vec<String> {
+        let all = self.0.iter().filter(|(n, _)| n == name);
+        all.map(|(_, value)| value.clone()).collect()
+    }
+    /// To be sent back, with what is wrong.
+    pub fn form(&self) -> Form {
+        Form::typed(self.0.clone())
+    }
+}
+
+impl axum::extract::FromRequest<AppState> for Typed {
+    type Rejection = Failure;
+    async fn from_request(request: axum::extract::Request, state: &AppState) -> Result<Self> {
+        let crate::extract::Form(pairs) =
+            crate::extract::Form::<Vec<(String, String)>>::from_request(request, state).await?;
+        Ok(Self(pairs))
+    }
+}
+
+/// The page; a word of the last act is said once.
+pub fn show(page: &impl Template) -> Result<Response> {
+    show_with(StatusCode::OK, page)
+}
+
+/// The page with a status of its own: a form that comes back with what is wrong.
+pub fn show_with(status: StatusCode, page: &impl Template) -> Result<Response> {
+    let html = page.render().map_err(Error::internal)?;
+    let mut response = (status, Html(html)).into_response();
+    for once in [SAID, REFUSED] {
+        if let Some(forget) = set_cookie(once, "", false, 0) {
+            response.headers_mut().append(header::SET_COOKIE, forget);
+        }
+    }
+    Ok(response)
+}
+
+/// A form that comes back.
+pub fn again(page: &impl Template) -> Result<Response> {
+    show_with(StatusCode::UNPROCESSABLE_ENTITY, page)
+}
+
+/// A form that comes back from a failure that has a status of its own.
+pub fn again_with(failure: &Failure, page: &impl Template) -> Result<Response> {
+    let mut response = show_with(failure.status, page)?;
+    failure.say_when(&mut response);
+    Ok(response)
+}
+
+/// To another page.
+pub fn go(to: &str) -> Response {
+    let location = HeaderValue::from_str(to).unwrap_or_else(|_| HeaderValue::from_static("/"));
+    (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
+}
+
+/// To another page, which says what was done.
+pub fn done(to: &str, said: &str) -> Response {
+    let mut response = go(to);
+    if let Some(cookie) = set_cookie(SAID, said, false, 0) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// To another page, which says why what was asked for was not done.
+pub fn refused(to: &str, why: &str) -> Response {
+    let mut response = go(to);
+    if let Some(cookie) = set_cookie(REFUSED, why, false, 0) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// The error, where the form it came from can show it; what is nobody's typing goes to the error page.
+pub fn typed_wrong(error: Error) -> Result<Error> {
+    match error.kind {
+        ErrorKind::Invalid
+        | ErrorKind::Conflict
+        | ErrorKind::OverQuota
+        | ErrorKind::NoCapacity
+        | ErrorKind::Unavailable
+        | ErrorKind::TooMany => Ok(error),
+        _ => Err(error.into()),
+    }
+}
+
+/// A file to be saved.
+pub fn csv(name: &str, head: &[&str], rows: Vec<Vec<String>>) -> Response {
+    let mut text = String::new();
+    let mut line = |cells: &mut dyn Iterator<Item = &str>| {
+        for (n, cell) in cells.enumerate() {
+            if n > 0 {
+                text.push(',');
+            }
+            // A spreadsheet must not take what somebody typed for a formula.
+            let guard = if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+                "'"
+            } else {
+                ""
+            };
+            text.push('"');
+            text.push_str(guard);
+            text.push_str(&cell.replace('"', "\"\""));
+            text.push('"');
+        }
+        text.push_str("\r\n");
+    };
+    line(&mut head.iter().copied());
+    for row in &rows {
+        line(&mut row.iter().map(String::as_str));
+    }
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_string()),
+        (
+            header::CONTENT_DISPOSITION,
+            format!("attachment; filename=\"{name}.csv\""),
+        ),
+    ];
+    (headers, text).into_response()
+}
+
+/// What a job does, to what.
+pub async fn job_words(engine: &Engine, job: &Job) -> Result<String> {
+    let store = engine.store();
+    let name = match (job.subject.vm, job.subject.image, job.subject.request) {
+        (Some(vm), ..) => vm_name(engine, vm).await?,
+        (_, Some(image), _) => store
+            .image(image)
+            .await
+            .map_or_else(|_| "an image".into(), |i| i.name),
+        (.., Some(request)) => store
+            .request(request)
+            .await
+            .map_or_else(|_| "a request".into(), |r| r.spec.name),
+        _ => String::new(),
+    };
+    let verb = match job.kind {
+        JobKind::Provision => "Make",
+        JobKind::Power => match job.data.get("action").and_then(|action| action.as_str()) {
+            Some("start") => "Start",
+            Some("shutdown") => "Shut down",
+            Some("force_off") => "Force off",
+            Some("reboot") => "Reboot",
+            _ => "Power of",
+        },
+        JobKind::Delete => "Delete",
+        JobKind::Migrate => "Migrate",
+        JobKind::FetchImage => "Fetch",
+    };
+    Ok(format!("{verb} {name}"))
+}
+
+/// A VM's name; of one that is no more too.
+pub async fn vm_name(engine: &Engine, id: VmId) -> Result<String> {
+    match engine.store().vm(id).await {
+        Ok(vm) => Ok(vm.name),
+        Err(error) if error.kind == ErrorKind::NotFound => Ok("a machine".into()),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,29 @@
+//! What each page shows, as data, with the template that prints it. Nothing here reads anything: a page's own module
+//! gathers, fills one of these in, and renders it. Every text is escaped by the templates; none is marked safe.
+
+pub mod assets;
+pub mod badge;
+pub mod chart;
+pub mod doors;
+pub mod fleet;
+pub mod form;
+pub mod frame;
+pub mod hosts;
+pub mod images;
+pub mod list;
+pub mod machines;
+pub mod migrate;
+pub mod people;
+pub mod places;
+pub mod requests;
+pub mod styleguide;
+pub mod words;
+
+pub use badge::Badge;
+pub use form::Form;
+pub use frame::{Frame, Theme, Who};
+pub use list::{List, ListQuery};
+pub use words::Reading;
+
+#[cfg(test)]
+mod samples;

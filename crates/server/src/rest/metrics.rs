@@ -1,0 +1,190 @@
+//! History of what was measured, for graphs.
+
+use crate::{error::Result, names::Directory, state::AppState};
+use bellwether_api::{
+    Names,
+    metrics::{Mark, Metrics, MetricsQuery, Series},
+};
+use bellwether_model::{Error, HostId, Timestamp, VmId, migration::Migration, text::shown};
+use bellwether_store::{MigrationQuery, SeriesKey};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Every signal that is kept of an entity, with its unit.
+const SIGNALS: &[(&str, &str, &[&str])] = &[
+    ("cpu", "cores", &["vm", "host"]),
+    ("memory", "mib", &["vm", "host"]),
+    ("disk_read", "bytes_per_second", &["vm"]),
+    ("disk_write", "bytes_per_second", &["vm"]),
+    ("net_rx", "bytes_per_second", &["vm"]),
+    ("net_tx", "bytes_per_second", &["vm"]),
+];
+/// Points a graph can show at most; more would be drawn on top of one another.
+const POINTS_MOST: u64 = 2_000;
+/// Points where nothing is said.
+const POINTS_USUAL: u64 = 300;
+
+/// The history of `entity` (`vm` or `host`) `id`.
+pub async fn read(
+    state: &AppState,
+    entity: &'static str,
+    id: Uuid,
+    query: &MetricsQuery,
+    marks: Vec<Migration>,
+) -> Result<Metrics> {
+    let engine = &state.engine;
+    let until = query.until.map_or_else(|| engine.now(), |moment| moment.0);
+    let from = query
+        .from
+        .map_or_else(|| until.minus(Duration::from_secs(3600)), |moment| moment.0);
+    if from >= until {
+        return Err(Error::field("until", "must lie after from").into());
+    }
+    let seconds = until.since(from).as_secs().max(1);
+    let finest = u64::from(state.config.sample_period_seconds);
+    let step = match query.step_seconds {
+        None => seconds.div_ceil(POINTS_USUAL).max(finest),
+        Some(0) => {
+            return Err(Error::field("step_seconds", "0 is not possible; give at least 1").into());
+        }
+        Some(step) if seconds / u64::from(step) > POINTS_MOST => {
+            return Err(Error::field(
+                "step_seconds",
+                format!(
+                    "{step} would make more than {POINTS_MOST} points; give at least {}",
+                    seconds.div_ceil(POINTS_MOST)
+                ),
+            )
+            .into());
+        }
+        Some(step) => u64::from(step),
+    };
+    let step = u32::try_from(step).map_err(|_| Error::field("from", "lies too far back"))?;
+    let wanted = signals(entity, query.signals.as_deref())?;
+    let keys: Vec<SeriesKey> = wanted
+        .iter()
+        .map(|(signal, _)| SeriesKey { entity, id, signal })
+        .collect();
+    let found = engine.history().range(&keys, from, until, step).await?;
+    let series = wanted
+        .into_iter()
+        .map(|(signal, unit)| {
+            let points = found
+                .iter()
+                .find(|series| series.key.signal == signal)
+                .map(|series| series.points.as_slice())
+                .unwrap_or_default();
+            Series {
+                signal: signal.into(),
+                unit: unit.into(),
+                at_unix_seconds: points.iter().map(|(at, ..)| at.seconds()).collect(),
+                average: points
+                    .iter()
+                    .map(|(_, average, _, _)| f64::from(*average))
+                    .collect(),
+                minimum: points
+                    .iter()
+                    .map(|(_, _, lowest, _)| f64::from(*lowest))
+                    .collect(),
+                maximum: points
+                    .iter()
+                    .map(|(_, _, _, highest)| f64::from(*highest))
+                    .collect(),
+            }
+        })
+        .collect();
+    let names = Directory::load(engine)
+        .await?
+        .with_vms(engine, marks.iter().map(|migration| migration.vm).collect())
+        .await?;
+    let inside = |migration: &&Migration| {
+        migration.started_at <= until && migration.ended_at.is_none_or(|ended| ended >= from)
+    };
+    Ok(Metrics {
+        from: from.into(),
+        until: until.into(),
+        step_seconds: step,
+        series,
+        marks: marks
+            .iter()
+            .filter(inside)
+            .map(|migration| mark(entity, migration, from, &names))
+            .collect(),
+    })
+}
+
+/// The signals asked for, or all of the entity's.
+fn signals(entity: &str, asked: Option<&str>) -> Result<Vec<(&'static str, &'static str)>> {
+    let of_entity = || {
+        SIGNALS
+            .iter()
+            .filter(|(_, _, entities)| entities.contains(&entity))
+            .map(|(signal, unit, _)| (*signal, *unit))
+    };
+    let Some(asked) = asked else {
+        return Ok(of_entity().collect());
+    };
+    asked
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+        .map(|word| {
+            of_entity()
+                .find(|(signal, _)| *signal == word)
+                .ok_or_else(|| {
+                    let known: Vec<&str> = of_entity().map(|(signal, _)| signal).collect();
+                    Error::field(
+                        "signals",
+                        format!("'{}' is none of: {}", shown(word), known.join(", ")),
+                    )
+                    .into()
+                })
+        })
+        .collect()
+}
+
+/// Migrations of a VM.
+pub async fn marks_of_vm(state: &AppState, vm: VmId) -> Result<Vec<Migration>> {
+    Ok(state
+        .engine
+        .store()
+        .migrations(MigrationQuery {
+            vm: Some(vm),
+            limit: 1000,
+            ..Default::default()
+        })
+        .await?)
+}
+
+/// Migrations from or to a host.
+pub async fn marks_of_host(state: &AppState, host: HostId) -> Result<Vec<Migration>> {
+    let mut migrations = state
+        .engine
+        .store()
+        .migrations(MigrationQuery {
+            limit: 1000,
+            ..Default::default()
+        })
+        .await?;
+    migrations.retain(|migration| migration.source == host || migration.target == host);
+    Ok(migrations)
+}
+
+fn mark(entity: &str, migration: &Migration, from: Timestamp, names: &Directory) -> Mark {
+    let host = |id| names.host(id).unwrap_or_else(|| "a removed host".into());
+    let way = format!("{} → {}", host(migration.source), host(migration.target));
+    let what = match entity {
+        "host" => {
+            names
+                .vm(migration.vm)
+                .unwrap_or_else(|| "a removed VM".into())
+                + ": "
+        }
+        _ => String::new(),
+    };
+    Mark {
+        at: migration.started_at.max(from).into(),
+        kind: "migration".into(),
+        text: format!("{what}{way}, {}", migration.outcome.as_str()),
+    }
+}

@@ -1,0 +1,18 @@
+//! The server as its clients see it, on a simulated fleet and a SQLite database of its own.
+
+#![allow(clippy::unwrap_used)] // in a test a panic is the message
+
+mod access;
+mod accounts;
+mod connections;
+mod degraded;
+mod document;
+mod entrance;
+mod events;
+mod forms;
+mod hostile;
+mod moving;
+mod problems;
+mod site;
+mod uploads;
+mod world;

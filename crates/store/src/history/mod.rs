@@ -1,0 +1,409 @@
+//! The measurements: samples of many series, kept compactly, rolled up, removed when old.
+//!
+//! ```text
+//! append ──► journal (a row per sample of all series; what kill -9 can lose is what was not yet appended)
+//!               │ every hour, half a minute after its end
+//!               ▼
+//!            blocks: one BLOB per series and span, compressed
+//!            as taken 26 h ──► 1 min 9 days ──► 10 min 92 days ──► 1 h 2 years      (average, lowest, highest, weight)
+//! ```
+//! The journal is mirrored in memory, so that a query reads blocks from the database and the rest from memory. On
+//! PostgreSQL one process appends (the leader) and every process answers, each following the journal.
+//!
+//! On SQLite this is a file of its own, `metrics.db` beside the database: it may be lost without losing anything that
+//! matters, so a damaged one, or one of a newer version, never stops the server: it is set aside and a new one begun.
+//! A power cut may lose the last samples (`synchronous = NORMAL`), never the file.
+
+mod block;
+mod open;
+mod query;
+mod settle;
+mod tiers;
+
+use crate::{
+    db::{Db, Durability, Target},
+    fault,
+    sql::{On, sql},
+    tx::{Tx, Waiting},
+    upgrade::{self, Failure},
+};
+use bellwether_model::{Error, Result, Timestamp};
+use open::Open;
+use sqlx::sqlite::SqliteConnectOptions;
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use uuid::Uuid;
+
+/// What a series measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SeriesKey {
+    /// Of what kind of thing: `vm` or `host`.
+    pub entity: &'static str,
+    /// Its identifier; for a VM the libvirt UUID, managed or not.
+    pub id: Uuid,
+    /// What: `cpu`, `memory`, `disk_read`, … with its unit fixed by who appends.
+    pub signal: &'static str,
+}
+
+/// A point: the beginning of its span, then the span's average, lowest and highest value.
+pub type Point = (Timestamp, f32, f32, f32);
+
+/// A series' points, in order; a span without a sample has none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// Which.
+    pub key: SeriesKey,
+    /// Its points.
+    pub points: Vec<Point>,
+}
+
+/// The measurements; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct History {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    db: Mutex<Db>,
+    /// The SQLite file; none on PostgreSQL.
+    file: Option<PathBuf>,
+    open: Mutex<Open>,
+    /// By thing: entity, signal, number.
+    ids: Mutex<Ids>,
+    refreshing: tokio::sync::Mutex<()>,
+    settling: tokio::sync::Mutex<()>,
+}
+
+type Ids = HashMap<Uuid, Vec<(Box<str>, Box<str>, u32)>>;
+
+impl History {
+    /// Opens the measurements that belong to the store of this URL: `metrics.db` beside a SQLite file, tables in a
+    /// PostgreSQL database.
+    pub async fn open(store_url: &str) -> Result<Self> {
+        let (db, file) = match Target::parse(store_url)? {
+            Target::Sqlite(options) => {
+                let file = options.get_filename().with_file_name("metrics.db");
+                (open_or_begin(&file).await?, Some(file))
+            }
+            Target::Postgres(_) => {
+                let db = Db::connect(store_url).await?;
+                upgrade::run(&db, &upgrade::METRICS)
+                    .await
+                    .map_err(Error::from)?;
+                (db, None)
+            }
+        };
+        let inner = Inner {
+            db: Mutex::new(db),
+            file,
+            open: Mutex::default(),
+            ids: Mutex::default(),
+            refreshing: tokio::sync::Mutex::default(),
+            settling: tokio::sync::Mutex::default(),
+        };
+        if let Err(e) = inner.load().await {
+            inner.begin_anew_if_broken(e).await?;
+        }
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Appends what was measured at one moment (kept to the second; a second value in the same second replaces the first).
+    /// What is not a finite number is unknown, and left out. When this returns, kill -9 does not lose it.
+    pub async fn append(&self, at: Timestamp, values: &[(SeriesKey, f32)]) -> Result<()> {
+        if u32::try_from(at.seconds()).is_err() {
+            return Err(Error::invalid(format!(
+                "{at} is no moment measurements can have."
+            )));
+        }
+        if let Err(e) = self.inner.append(at, values).await {
+            self.inner.begin_anew_if_broken(e).await?;
+            self.inner.append(at, values).await?;
+        }
+        if self.inner.is_due(at.seconds()) {
+            let history = self.clone();
+            tokio::spawn(async move {
+                if let Err(e) = history.settle(at).await {
+                    tracing::error!(
+                        context = e.context(),
+                        "measurements can't be closed into blocks: {e}"
+                    );
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Closes the hours that are over at `now` into blocks and removes what is too old. [`History::append`] sees to it; at
+    /// once if it is under way already.
+    pub async fn settle(&self, now: Timestamp) -> Result<()> {
+        let Ok(_only_one) = self.inner.settling.try_lock() else {
+            return Ok(());
+        };
+        settle::settle(&self.inner, now.seconds()).await
+    }
+
+    /// Lets go of the database.
+    pub async fn close(&self) {
+        let _after_settling = self.inner.settling.lock().await;
+        self.inner.db().close().await;
+    }
+}
+
+impl Inner {
+    pub(crate) fn db(&self) -> Db {
+        lock(&self.db).clone()
+    }
+
+    pub(crate) fn open(&self) -> MutexGuard<'_, Open> {
+        lock(&self.open)
+    }
+
+    /// Reads which series there are, and the journal.
+    async fn load(&self) -> Result<()> {
+        let db = self.db();
+        *lock(&self.ids) = read_ids(On::Read(&db)).await?;
+        self.refresh(&db).await
+    }
+
+    /// The number of a series, if it was ever appended to.
+    pub(crate) fn id(&self, key: &SeriesKey) -> Option<u32> {
+        find(&lock(&self.ids), key)
+    }
+
+    async fn append(&self, at: Timestamp, values: &[(SeriesKey, f32)]) -> Result<()> {
+        // SQLite goes on writing to a file that has no name any more.
+        if self.file.as_deref().is_some_and(|file| !file.exists()) {
+            return Err(Error::unavailable(fault::MOVED));
+        }
+        let db = self.db();
+        let mut known = Vec::with_capacity(values.len());
+        let mut new = Vec::new();
+        {
+            let ids = lock(&self.ids);
+            for (key, value) in values.iter().filter(|(_, value)| value.is_finite()) {
+                match find(&ids, key) {
+                    Some(id) => known.push((id, *value)),
+                    None => new.push((key, *value)),
+                }
+            }
+        }
+        if !new.is_empty() {
+            self.make_series(&db, new.iter().map(|(key, _)| **key))
+                .await?;
+            known.extend(
+                new.iter()
+                    .filter_map(|(key, value)| Some((self.id(key)?, *value))),
+            );
+        }
+        if known.is_empty() {
+            return Ok(());
+        }
+        let data = open::encode(&mut known);
+        let seq = sql(
+            "INSERT INTO metrics_journal (seq, at, data) SELECT 1 + MAX(highest), $1, $2 FROM (SELECT value AS highest FROM \
+             metrics_state WHERE name = 'seq' UNION ALL SELECT COALESCE(MAX(seq), 0) FROM metrics_journal) AS numbers \
+             RETURNING seq",
+        )
+        .bind(at.seconds())
+        .bind(data)
+        .one(On::Write(&db))
+        .await?
+        .get("seq")?;
+        let mut open = self.open();
+        // Another process appended in between: the next refresh reads both.
+        if seq == open.seq + 1 {
+            open.apply(seq, at.seconds(), &known);
+        }
+        Ok(())
+    }
+
+    async fn make_series(&self, db: &Db, keys: impl Iterator<Item = SeriesKey>) -> Result<()> {
+        let mut tx = Tx::begin(db, Waiting::Briefly).await?;
+        for key in keys {
+            sql("INSERT INTO metrics_series (id, entity, thing, signal) SELECT 1 + COALESCE(MAX(id), 0), $1, $2, $3 \
+                 FROM metrics_series WHERE TRUE ON CONFLICT (thing, entity, signal) DO NOTHING")
+            .bind(key.entity)
+            .bind(key.id)
+            .bind(key.signal)
+            .run(tx.on())
+            .await?;
+        }
+        let ids = read_ids(tx.on()).await?;
+        tx.commit().await?;
+        *lock(&self.ids) = ids;
+        Ok(())
+    }
+
+    /// Brings memory up to the journal: what other processes appended, or everything anew after a closing.
+    pub(crate) async fn refresh(&self, db: &Db) -> Result<()> {
+        let _one_at_a_time = self.refreshing.lock().await;
+        let (mut closed, mut deleted) = (0, 0);
+        let state = sql("SELECT name, value FROM metrics_state")
+            .all(On::Read(db))
+            .await?;
+        for row in state {
+            match row.get::<String>("name")?.as_str() {
+                "closed" => closed = row.get("value")?,
+                "seq" => deleted = row.get("value")?,
+                _ => {}
+            }
+        }
+        let mut seq = {
+            let mut open = self.open();
+            if closed != open.closed {
+                *open = Open::after(closed);
+            }
+            open.seq
+        };
+        loop {
+            let lines = sql(
+                "SELECT seq, at, data FROM metrics_journal WHERE seq > $1 ORDER BY seq LIMIT 64",
+            )
+            .bind(seq)
+            .list(On::Read(db), |row| {
+                Ok((
+                    row.get::<i64>("seq")?,
+                    row.get::<i64>("at")?,
+                    row.get::<Vec<u8>>("data")?,
+                ))
+            })
+            .await?;
+            let Some((last, ..)) = lines.last() else {
+                break;
+            };
+            seq = *last;
+            let mut highest = 0;
+            {
+                let mut open = self.open();
+                for (seq, at, data) in &lines {
+                    let values = open::decode(data).unwrap_or_else(|| {
+                        tracing::error!(
+                            seq,
+                            "a line of the measurements' journal is unreadable and left out"
+                        );
+                        Vec::new()
+                    });
+                    highest = highest.max(values.last().map_or(0, |(id, _)| *id));
+                    open.apply(*seq, *at, &values);
+                }
+            }
+            let known = lock(&self.ids).values().flatten().map(|(.., id)| *id).max();
+            if known.unwrap_or_default() < highest {
+                // Another process began series.
+                *lock(&self.ids) = read_ids(On::Read(db)).await?;
+            }
+        }
+        // The numbers up to here are no lines any more.
+        let mut open = self.open();
+        open.seq = open.seq.max(deleted);
+        Ok(())
+    }
+
+    /// Whether an hour waits to be closed.
+    fn is_due(&self, now: i64) -> bool {
+        let open = self.open();
+        let until = settle::closable(now);
+        until > open.closed || (until < open.closed && !open.due(until).is_empty())
+    }
+
+    /// Where the error says that the SQLite file is no use any more: sets it aside and begins a new one. Hands the error
+    /// back otherwise.
+    async fn begin_anew_if_broken(&self, error: Error) -> Result<()> {
+        let Some(file) = self.file.as_deref().filter(|_| is_broken(&error)) else {
+            return Err(error);
+        };
+        self.db().close().await;
+        set_aside(file, &error)?;
+        let db = open_or_begin(file).await?;
+        *lock(&self.db) = db;
+        *self.open() = Open::default();
+        lock(&self.ids).clear();
+        self.load().await
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn find(ids: &Ids, key: &SeriesKey) -> Option<u32> {
+    let of_thing = ids.get(&key.id)?;
+    let found = of_thing
+        .iter()
+        .find(|(entity, signal, _)| &**entity == key.entity && &**signal == key.signal);
+    found.map(|(.., id)| *id)
+}
+
+async fn read_ids(on: On<'_>) -> Result<Ids> {
+    let rows = sql("SELECT id, entity, thing, signal FROM metrics_series")
+        .all(on)
+        .await?;
+    let mut ids = Ids::new();
+    for row in rows {
+        ids.entry(row.get("thing")?).or_default().push((
+            row.get::<String>("entity")?.into(),
+            row.get::<String>("signal")?.into(),
+            row.size("id")?,
+        ));
+    }
+    Ok(ids)
+}
+
+fn is_broken(error: &Error) -> bool {
+    error.message == fault::DAMAGED || error.message == fault::MOVED
+}
+
+/// Opens the file; sets one aside that is damaged or of a newer version.
+async fn open_or_begin(file: &Path) -> Result<Db> {
+    for _ in 0..2 {
+        let error = match try_open(file).await {
+            Ok(db) => return Ok(db),
+            Err(Failure::Failed(error)) if !is_broken(&error) => return Err(error),
+            Err(Failure::Failed(error) | Failure::Refused(error)) => error,
+        };
+        set_aside(file, &error)?;
+    }
+    try_open(file).await.map_err(Error::from)
+}
+
+async fn try_open(file: &Path) -> Result<Db, Failure> {
+    let options = SqliteConnectOptions::new().filename(file);
+    let db = Db::sqlite(options, Durability::Normal).await?;
+    if let Err(failure) = upgrade::run(&db, &upgrade::METRICS).await {
+        db.close().await;
+        return Err(failure);
+    }
+    Ok(db)
+}
+
+/// Renames the file with its companions to the first free `metrics.db.set-aside-N`.
+fn set_aside(file: &Path, why: &Error) -> Result<()> {
+    let named = |suffix: &str| PathBuf::from(format!("{}{suffix}", file.display()));
+    let free = (1..10_000)
+        .map(|n| named(&format!(".set-aside-{n}")))
+        .find(|path| !path.exists())
+        .ok_or_else(|| Error::internal("ten thousand measurement files are set aside"))?;
+    tracing::error!(
+        file = %file.display(), set_aside = %free.display(), context = why.context(),
+        "the measurements can't be used and are set aside; new ones begin: {why}"
+    );
+    for companion in ["", "-wal", "-shm"] {
+        let to = PathBuf::from(format!("{}{companion}", free.display()));
+        match std::fs::rename(named(companion), to) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(
+                    Error::unavailable("The measurements can't be used, nor set aside.")
+                        .with_context(e),
+                );
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! Migrations: from, to, how, and what came of it.
+
+use crate::{
+    Store, Tx, limit,
+    people::found,
+    sql::{On, Row, sql},
+};
+use bellwether_model::{Error, HostId, MigrationId, Result, Timestamp, VmId, migration::Migration};
+
+macro_rules! columns {
+    () => {
+        "id, job, vm, source, target, copy_disk, asked_by, outcome, reason, started_at, ended_at, total_ms, downtime_ms, bytes, \
+         rounds"
+    };
+}
+
+/// Which migrations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MigrationQuery {
+    /// Of this VM.
+    pub vm: Option<VmId>,
+    /// Only those under way, or whose outcome is not yet known.
+    pub running_only: bool,
+    /// At most so many; 0 counts as 1.
+    pub limit: u32,
+}
+
+fn from_row(row: &Row) -> Result<Migration> {
+    Ok(Migration {
+        id: row.id("id")?,
+        job: row.opt_id("job")?,
+        vm: row.id("vm")?,
+        source: row.id("source")?,
+        target: row.id("target")?,
+        copy_disk: row.get("copy_disk")?,
+        asked_by: row.opt_id("asked_by")?,
+        outcome: row.word("outcome")?,
+        reason: row.get("reason")?,
+        started_at: row.at("started_at")?,
+        ended_at: row.opt_at("ended_at")?,
+        total_ms: row.opt_size("total_ms")?,
+        downtime_ms: row.opt_size("downtime_ms")?,
+        bytes: row.opt_size("bytes")?,
+        rounds: row.opt_size("rounds")?,
+    })
+}
+
+async fn by_id(on: On<'_>, id: MigrationId) -> Result<Migration> {
+    let found = sql(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM migrations WHERE id = $1"
+    ))
+    .bind(id)
+    .optional(on)
+    .await?;
+    from_row(&found.ok_or_else(|| Error::not_found("migration"))?)
+}
+
+impl Store {
+    /// The migration.
+    pub async fn migration(&self, id: MigrationId) -> Result<Migration> {
+        by_id(self.on(), id).await
+    }
+
+    /// The migrations that fit, newest first.
+    pub async fn migrations(&self, query: MigrationQuery) -> Result<Vec<Migration>> {
+        sql(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM migrations WHERE ($1 IS NULL OR vm = $1) AND (NOT $2 OR outcome IN ('running', 'unknown')) \
+             ORDER BY started_at DESC, id DESC LIMIT $3"
+        ))
+        .bind(query.vm)
+        .bind(query.running_only)
+        .bind(limit(query.limit))
+        .list(self.on(), from_row)
+        .await
+    }
+}
+
+/// How earlier moves from one host to another ended; those that were cancelled do not count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastMoves {
+    /// Where they went.
+    pub target: HostId,
+    /// When the last one that succeeded ended.
+    pub succeeded: Option<Timestamp>,
+    /// When the last one that failed ended, and why.
+    pub failed: Option<(Timestamp, String)>,
+}
+
+impl Store {
+    /// How earlier moves away from `source` ended, by target.
+    pub async fn past_moves(&self, source: HostId) -> Result<Vec<PastMoves>> {
+        sql(
+            "SELECT past.target, past.succeeded, past.failed, (SELECT MIN(reason) FROM migrations WHERE source = $1 \
+             AND target = past.target AND ended_at = past.failed AND outcome = 'failed') AS reason FROM (SELECT target, \
+             MAX(CASE WHEN outcome = 'completed' THEN ended_at END) AS succeeded, \
+             MAX(CASE WHEN outcome = 'failed' THEN ended_at END) AS failed FROM migrations \
+             WHERE source = $1 AND ended_at IS NOT NULL GROUP BY target) AS past ORDER BY past.target",
+        )
+        .bind(source)
+        .list(self.on(), |row| {
+            let reason: Option<String> = row.get("reason")?;
+            Ok(PastMoves {
+                target: row.id("target")?,
+                succeeded: row.opt_at("succeeded")?,
+                failed: row
+                    .opt_at("failed")?
+                    .map(|at| (at, reason.unwrap_or_else(|| "the reason is not known".into()))),
+            })
+        })
+        .await
+    }
+
+    /// The migrations under way, and those that ended at `since` or later.
+    pub async fn recent_migrations(&self, since: Timestamp) -> Result<Vec<Migration>> {
+        sql(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM migrations WHERE ended_at IS NULL OR ended_at >= $1 ORDER BY started_at, id"
+        ))
+        .bind(since)
+        .list(self.on(), from_row)
+        .await
+    }
+}
+
+impl Tx {
+    /// The migration, with this transaction's changes.
+    pub async fn migration(&mut self, id: MigrationId) -> Result<Migration> {
+        by_id(self.on(), id).await
+    }
+
+    /// Keeps a new migration.
+    pub async fn insert_migration(&mut self, migration: &Migration) -> Result<()> {
+        sql(concat!(
+            "INSERT INTO migrations (",
+            columns!(),
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+        ))
+        .bind(migration.id)
+        .bind(migration.job)
+        .bind(migration.vm)
+        .bind(migration.source)
+        .bind(migration.target)
+        .bind(migration.copy_disk)
+        .bind(migration.asked_by)
+        .bind(migration.outcome.as_str())
+        .bind(migration.reason.clone())
+        .bind(migration.started_at)
+        .bind(migration.ended_at)
+        .opt_size(migration.total_ms)
+        .opt_size(migration.downtime_ms)
+        .opt_size(migration.bytes)
+        .opt_size(migration.rounds)
+        .run(self.on())
+        .await
+        .map(drop)
+    }
+
+    /// Writes what became of a migration.
+    pub async fn update_migration(&mut self, migration: &Migration) -> Result<()> {
+        let changed = sql(
+            "UPDATE migrations SET job = $2, source = $3, target = $4, copy_disk = $5, outcome = $6, reason = $7, started_at = $8, \
+             ended_at = $9, total_ms = $10, downtime_ms = $11, bytes = $12, rounds = $13 WHERE id = $1",
+        )
+        .bind(migration.id)
+        .bind(migration.job)
+        .bind(migration.source)
+        .bind(migration.target)
+        .bind(migration.copy_disk)
+        .bind(migration.outcome.as_str())
+        .bind(migration.reason.clone())
+        .bind(migration.started_at)
+        .bind(migration.ended_at)
+        .opt_size(migration.total_ms)
+        .opt_size(migration.downtime_ms)
+        .opt_size(migration.bytes)
+        .opt_size(migration.rounds)
+        .run(self.on())
+        .await?;
+        found(changed, "migration")
+    }
+}

@@ -1,0 +1,271 @@
+//! Forward upgrades of the schema: numbered, named files, each applied once, in a transaction, with its checksum kept.
+//!
+//! The files are one text for both databases, in which these words are replaced:
+//!
+//! | word | SQLite | PostgreSQL | why |
+//! |---|---|---|---|
+//! | `{INT}` | `INTEGER` | `BIGINT` | STRICT tables know no BIGINT; both hold 64 bits |
+//! | `{REAL}` | `REAL` | `DOUBLE PRECISION` | both hold 64 bits |
+//! | `{TEXT}` | `TEXT` | `TEXT COLLATE "C"` | sorted and compared by bytes whatever the server's locale is |
+//! | `{UUID}` | `BLOB` | `UUID` | 16 bytes, sorted alike in both |
+//! | `{BYTES}` | `BLOB` | `BYTEA` | |
+//! | `{BOOL}` | `INTEGER` | `BOOLEAN` | |
+//! | `{STRICT}` | `STRICT` | | SQLite would take any value into any column |
+//!
+//! A file that was applied is never edited: the checksum says so. There is no way back but a backup. While replicas of an
+//! older version may run (PostgreSQL), an upgrade only adds; what it makes superfluous goes one release later.
+
+use crate::{
+    db::Db,
+    sql::{On, sql},
+    tx::{Tx, Waiting},
+};
+use bellwether_model::{Error, Result};
+use sha2::{Digest, Sha256};
+
+/// One upgrade.
+pub(crate) struct Upgrade {
+    /// Counts from 1 without gaps.
+    pub(crate) number: i64,
+    /// The file's name without number and ending.
+    pub(crate) name: &'static str,
+    /// The text with its words not yet replaced.
+    pub(crate) text: &'static str,
+}
+
+/// A set of tables with upgrades of its own, and the statements on the table that remembers them.
+pub(crate) struct Schema {
+    upgrades: &'static [Upgrade],
+    create: &'static str,
+    found_in_sqlite: &'static str,
+    found_in_postgres: &'static str,
+    list: &'static str,
+    record: &'static str,
+}
+
+macro_rules! schema {
+    ($table:literal, $upgrades:expr) => {
+        Schema {
+            upgrades: $upgrades,
+            create: concat!("CREATE TABLE IF NOT EXISTS ", $table, " (number {INT} NOT NULL PRIMARY KEY, name {TEXT} NOT NULL, checksum {TEXT} NOT NULL) {STRICT}"),
+            found_in_sqlite: concat!("SELECT COUNT(*) AS found FROM sqlite_schema WHERE type = 'table' AND name = '", $table, "'"),
+            found_in_postgres: concat!("SELECT COUNT(*) AS found FROM pg_class WHERE oid = to_regclass('", $table, "')"),
+            list: concat!("SELECT number, name, checksum FROM ", $table, " ORDER BY number"),
+            record: concat!("INSERT INTO ", $table, " (number, name, checksum) VALUES ($1, $2, $3)"),
+        }
+    };
+}
+
+/// The main database.
+pub(crate) const STORE: Schema = schema!(
+    "upgrades",
+    &[
+        Upgrade {
+            number: 1,
+            name: "begin",
+            text: include_str!("../upgrades/0001_begin.sql"),
+        },
+        Upgrade {
+            number: 2,
+            name: "count_changes_of_vms",
+            text: include_str!("../upgrades/0002_count_changes_of_vms.sql"),
+        },
+    ]
+);
+
+/// The measurements: a SQLite file of their own, or beside the main tables on PostgreSQL.
+pub(crate) const METRICS: Schema = schema!(
+    "metrics_upgrades",
+    &[Upgrade {
+        number: 1,
+        name: "begin",
+        text: include_str!("../upgrades/metrics/0001_begin.sql"),
+    }]
+);
+
+/// Why a database could not be brought to this version.
+pub(crate) enum Failure {
+    /// It is of a newer or an altered version: it must not be touched.
+    Refused(Error),
+    /// Something else.
+    Failed(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(error) | Failure::Failed(error) => error,
+        }
+    }
+}
+
+/// Replaces the words for one of the databases.
+pub(crate) fn words(text: &str, sqlite: bool) -> String {
+    let words: [(&str, &str, &str); 7] = [
+        ("{INT}", "INTEGER", "BIGINT"),
+        ("{REAL}", "REAL", "DOUBLE PRECISION"),
+        ("{TEXT}", "TEXT", "TEXT COLLATE \"C\""),
+        ("{UUID}", "BLOB", "UUID"),
+        ("{BYTES}", "BLOB", "BYTEA"),
+        ("{BOOL}", "INTEGER", "BOOLEAN"),
+        ("{STRICT}", "STRICT", ""),
+    ];
+    let mut out = without_comments(text);
+    for (word, in_sqlite, in_postgres) in words {
+        out = out.replace(word, if sqlite { in_sqlite } else { in_postgres });
+    }
+    out
+}
+
+fn without_comments(text: &str) -> String {
+    let statements = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("--"));
+    statements.collect::<Vec<_>>().join("\n")
+}
+
+/// SHA-256 of the text; a comment may be mended later.
+fn checksum(text: &str) -> String {
+    Sha256::digest(without_comments(text).as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// What the database has of an upgrade: number, name, checksum.
+type Applied = (i64, String, String);
+
+/// What is to do next, given what was applied; refuses a database this version must not touch.
+fn next<'a>(upgrades: &'a [Upgrade], applied: &[Applied]) -> Result<Option<&'a Upgrade>> {
+    let newest = upgrades.last().map_or(0, |u| u.number);
+    if let Some((number, name, _)) = applied.iter().find(|(number, ..)| *number > newest) {
+        return Err(Error::unavailable(format!(
+            "The database was made by a newer version of Bellwether: it has upgrade {number} ({name}), this version knows \
+             up to {newest}. Run the newer version, or restore a backup from before the upgrade."
+        )));
+    }
+    for upgrade in upgrades {
+        match applied
+            .iter()
+            .find(|(number, ..)| *number == upgrade.number)
+        {
+            None => return Ok(Some(upgrade)),
+            Some((_, _, sum)) if *sum != checksum(upgrade.text) => {
+                return Err(Error::unavailable(format!(
+                    "The database's upgrade {} ({}) differs from the one this version knows. It was made by an \
+                     unreleased or altered version and can't be used by this one.",
+                    upgrade.number, upgrade.name
+                )));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(None)
+}
+
+/// Brings the tables to this version. Two processes may do so at once: each upgrade is decided and applied under the one
+/// writer's lock.
+pub(crate) async fn run(db: &Db, schema: &Schema) -> Result<(), Failure> {
+    // A database that needs nothing is not written to, so that a read-only one can still be served.
+    let found = sql(match db {
+        Db::Sqlite { .. } => schema.found_in_sqlite,
+        Db::Postgres { .. } => schema.found_in_postgres,
+    })
+    .one(On::Write(db))
+    .await?;
+    if found.get::<i64>("found")? > 0 {
+        let applied = applied(schema, On::Write(db)).await?;
+        if next(schema.upgrades, &applied)
+            .map_err(Failure::Refused)?
+            .is_none()
+        {
+            return Ok(());
+        }
+    }
+    loop {
+        let mut tx = Tx::begin(db, Waiting::ForAnUpgrade).await?;
+        let sqlite = matches!(db, Db::Sqlite { .. });
+        tx.script(words(schema.create, sqlite)).await?;
+        let applied = applied(schema, On::Tx(&mut tx)).await?;
+        let Some(upgrade) = next(schema.upgrades, &applied).map_err(Failure::Refused)? else {
+            return Ok(());
+        };
+        tracing::info!(
+            number = upgrade.number,
+            name = upgrade.name,
+            "upgrading the database"
+        );
+        tx.script(words(upgrade.text, sqlite)).await?;
+        sql(schema.record)
+            .bind(upgrade.number)
+            .bind(upgrade.name)
+            .bind(checksum(upgrade.text))
+            .run(On::Tx(&mut tx))
+            .await?;
+        tx.commit().await?;
+    }
+}
+
+async fn applied(schema: &Schema, on: On<'_>) -> Result<Vec<Applied>> {
+    sql(schema.list)
+        .list(on, |row| {
+            Ok((row.get("number")?, row.get("name")?, row.get("checksum")?))
+        })
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(number: i64) -> Upgrade {
+        Upgrade {
+            number,
+            name: "x",
+            text: "SELECT 1;",
+        }
+    }
+
+    #[test]
+    fn every_word_is_known_and_numbers_have_no_gaps() {
+        for schema in [STORE, METRICS] {
+            for (index, upgrade) in schema.upgrades.iter().enumerate() {
+                assert_eq!(upgrade.number, index as i64 + 1);
+                for sqlite in [true, false] {
+                    let text = words(upgrade.text, sqlite);
+                    assert!(!text.contains(['{', '}']), "{}: unknown word", upgrade.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_older_version_leaves_a_newer_database_alone() {
+        let upgrades = [one(1)];
+        let sum = checksum("SELECT 1;");
+        let newer = [
+            (1, "x".into(), sum.clone()),
+            (2, "future".into(), sum.clone()),
+        ];
+        let said = next(&upgrades, &newer).err().unwrap().message;
+        assert!(
+            said.contains("newer version") && said.contains("upgrade 2 (future)"),
+            "{said}"
+        );
+        let altered = [(1, "x".into(), "0".into())];
+        assert!(
+            next(&upgrades, &altered)
+                .err()
+                .unwrap()
+                .message
+                .contains("differs")
+        );
+        assert!(next(&upgrades, &[(1, "x".into(), sum)]).unwrap().is_none());
+    }
+}

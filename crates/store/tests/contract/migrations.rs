@@ -1,0 +1,158 @@
+//! Migrations: the list, the ones that matter now, and what is known of the way between two hosts.
+
+use crate::world::{World, at, host};
+use bellwether_model::{
+    ErrorKind, HostId, MigrationId, VmId,
+    migration::{Migration, MigrationOutcome},
+};
+use bellwether_store::{MigrationQuery, PastMoves};
+use std::collections::BTreeSet;
+
+crate::cases!(
+    migrations_round_trip_newest_first,
+    how_the_last_moves_between_two_hosts_went,
+);
+
+async fn migrations_round_trip_newest_first(world: World) {
+    let store = world.store;
+    let (h1, h2) = (host("h1"), host("h2"));
+    let vm = VmId::random();
+    let migration = |seconds, outcome| Migration {
+        id: MigrationId::new(),
+        job: None,
+        vm,
+        source: h1.id,
+        target: h2.id,
+        copy_disk: false,
+        asked_by: None,
+        outcome,
+        reason: None,
+        started_at: at(seconds),
+        ended_at: None,
+        total_ms: None,
+        downtime_ms: None,
+        bytes: None,
+        rounds: None,
+    };
+    let mut done = migration(1, MigrationOutcome::Running);
+    let unknown = migration(2, MigrationOutcome::Unknown);
+    let mut other = migration(3, MigrationOutcome::Failed);
+    other.vm = VmId::random();
+    let mut tx = store.begin().await.unwrap();
+    for m in [&done, &unknown, &other] {
+        tx.insert_migration(m).await.unwrap();
+    }
+    done.outcome = MigrationOutcome::Completed;
+    done.ended_at = Some(at(9));
+    (done.total_ms, done.downtime_ms, done.bytes, done.rounds) =
+        (Some(1234), Some(0), Some(5 << 40), Some(4));
+    done.copy_disk = true;
+    tx.update_migration(&done).await.unwrap();
+    assert_eq!(
+        tx.update_migration(&migration(9, MigrationOutcome::Failed))
+            .await
+            .unwrap_err()
+            .kind,
+        ErrorKind::NotFound
+    );
+    tx.commit().await.unwrap();
+    assert_eq!(store.migration(done.id).await.unwrap(), done);
+    let any = MigrationQuery {
+        limit: 10,
+        ..MigrationQuery::default()
+    };
+    assert_eq!(
+        store.migrations(any).await.unwrap(),
+        [other, unknown.clone(), done.clone()]
+    );
+    assert_eq!(
+        store
+            .migrations(MigrationQuery {
+                vm: Some(vm),
+                ..any
+            })
+            .await
+            .unwrap(),
+        [unknown.clone(), done]
+    );
+    assert_eq!(
+        store
+            .migrations(MigrationQuery {
+                running_only: true,
+                ..any
+            })
+            .await
+            .unwrap(),
+        [unknown]
+    );
+}
+
+async fn how_the_last_moves_between_two_hosts_went(world: World) {
+    let store = world.store;
+    let (h1, h2, h3) = (host("h1"), host("h2"), host("h3"));
+    let moved = |target: HostId, ended: Option<i64>, outcome, reason: Option<&str>| Migration {
+        id: MigrationId::new(),
+        job: None,
+        vm: VmId::random(),
+        source: h1.id,
+        target,
+        copy_disk: false,
+        asked_by: None,
+        outcome,
+        reason: reason.map(Into::into),
+        started_at: at(1),
+        ended_at: ended.map(at),
+        total_ms: None,
+        downtime_ms: None,
+        bytes: None,
+        rounds: None,
+    };
+    use MigrationOutcome::{Cancelled, Completed, Failed, Running};
+    let mut back = moved(h1.id, Some(9), Failed, None);
+    back.source = h2.id;
+    let all = [
+        moved(h2.id, Some(5), Completed, None),
+        moved(h2.id, Some(3), Completed, None),
+        moved(h2.id, Some(4), Failed, Some("early")),
+        moved(h2.id, Some(6), Failed, Some("late")),
+        moved(h2.id, Some(7), Cancelled, Some("by root")),
+        moved(h2.id, None, Running, None),
+        moved(h3.id, Some(8), Cancelled, None),
+        back,
+    ];
+    let mut tx = store.begin().await.unwrap();
+    for migration in &all {
+        tx.insert_migration(migration).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let mut past = store.past_moves(h1.id).await.unwrap();
+    past.sort_by_key(|past| past.target != h2.id);
+    let to = |target: HostId, succeeded: Option<i64>, failed: Option<(i64, &str)>| PastMoves {
+        target,
+        succeeded: succeeded.map(at),
+        failed: failed.map(|(seconds, reason)| (at(seconds), reason.into())),
+    };
+    assert_eq!(
+        past,
+        [to(h2.id, Some(5), Some((6, "late"))), to(h3.id, None, None)]
+    );
+    assert_eq!(
+        store.past_moves(h2.id).await.unwrap(),
+        [to(h1.id, None, Some((9, "the reason is not known")))]
+    );
+    let recent = |since: i64| {
+        let store = store.clone();
+        async move {
+            let recent = store.recent_migrations(at(since)).await.unwrap();
+            recent
+                .iter()
+                .map(|migration| migration.ended_at)
+                .collect::<BTreeSet<_>>()
+        }
+    };
+    assert_eq!(
+        recent(8).await,
+        BTreeSet::from([None, Some(at(8)), Some(at(9))])
+    );
+    assert_eq!(recent(100).await, BTreeSet::from([None]));
+}

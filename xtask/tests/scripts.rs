@@ -1,0 +1,176 @@
+//! The scripts a newcomer runs, with stand-ins for the programs they call.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A folder of stand-ins that comes first on PATH, and the scripts of this checkout.
+struct Stage {
+    folder: tempfile::TempDir,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let stage = Self { folder };
+        // Root or not, nothing here needs it.
+        stage.program(
+            "bin/sudo",
+            "while [[ $1 == -* ]]; do shift; done; exec \"$@\"",
+        );
+        stage.program(
+            "bin/rustc",
+            "echo rustc 99.0.0; echo host: x86_64-unknown-linux-gnu",
+        );
+        stage
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn program(&self, name: &str, script: &str) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, format!("#!/usr/bin/env bash\n{script}\n")).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> Output {
+        let path = format!("{}:/usr/bin:/bin", self.path("bin").display());
+        Command::new(program)
+            .args(arguments)
+            .current_dir(xtask::root())
+            .env("PATH", path)
+            .env("HOME", self.path("home"))
+            .env("CARGO_TARGET_DIR", self.path("target"))
+            .env("BELLWETHER_LAB_STATE", self.path("labs"))
+            .env("FOLDER", self.folder.path())
+            .env("CI", "false")
+            .output()
+            .unwrap()
+    }
+
+    fn script(&self, name: &str, arguments: &[&str]) -> Output {
+        self.run(xtask::root().join(name).to_str().unwrap(), arguments)
+    }
+
+    /// Runs a few lines with the functions of `scripts/setup` at hand.
+    fn with_setup(&self, lines: &str) -> Output {
+        self.run("bash", &["-c", &format!("source scripts/setup\n{lines}")])
+    }
+}
+
+fn said(output: &Output) -> String {
+    let text = [&output.stdout[..], &output.stderr[..]].concat();
+    String::from_utf8(text).unwrap()
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+#[test]
+fn an_install_that_fails_or_is_interrupted_leaves_services_as_they_were() {
+    let stage = Stage::new();
+    let policy = stage.path("policy-rc.d");
+    for (what, apt) in [
+        ("fails", "return 1"),
+        ("is ended", "kill -TERM $$"),
+        ("is interrupted", "kill -INT $$"),
+    ] {
+        let lines = format!(
+            "POLICY=$FOLDER/policy-rc.d; as_root() {{ \"$@\"; }}
+             apt_get() {{ cp \"$POLICY\" \"$FOLDER/held\"; {apt}; }}
+             install_packages nothing"
+        );
+        let output = stage.with_setup(&lines);
+        assert!(!output.status.success(), "{what}: {}", said(&output));
+        assert!(read(&stage.path("held")).contains("exit 101"), "{what}");
+        assert!(!policy.exists(), "{what}: no service starts any more");
+    }
+    // One that the machine's owner put there is neither replaced nor removed.
+    fs::write(&policy, "theirs").unwrap();
+    stage.with_setup(
+        "POLICY=$FOLDER/policy-rc.d; as_root() { \"$@\"; }; apt_get() { :; }; install_packages nothing",
+    );
+    assert_eq!(read(&policy), "theirs");
+}
+
+#[test]
+fn a_rust_in_the_users_home_is_found_behind_an_older_one() {
+    let stage = Stage::new();
+    let found = |stage: &Stage| said(&stage.script("scripts/setup", &["--rust-bin"]));
+    stage.program("bin/cargo", "");
+    assert_eq!(found(&stage).trim(), stage.path("bin").to_str().unwrap());
+    stage.program("bin/rustc", "echo rustc 1.63.0");
+    assert!(found(&stage).contains("no Rust of version"));
+    stage.program("home/.cargo/bin/rustc", "echo rustc 99.1.0");
+    stage.program("home/.cargo/bin/cargo", "");
+    let home = stage.path("home/.cargo/bin");
+    assert_eq!(found(&stage).trim(), home.to_str().unwrap());
+    // A default toolchain that is too old stays the default: the newer one beside it is named by its own folder.
+    stage.program("home/.cargo/bin/rustc", "echo rustc 1.70.0");
+    stage.program("home/.cargo/bin/rustup", "echo $FOLDER/stable/bin/rustc");
+    stage.program("stable/bin/rustc", "echo rustc 99.2.0");
+    stage.program("stable/bin/cargo", "");
+    assert_eq!(
+        found(&stage).trim(),
+        stage.path("stable/bin").to_str().unwrap()
+    );
+}
+
+#[test]
+fn quickstart_removes_a_demo_whose_build_is_gone() {
+    let stage = Stage::new();
+    stage.program(
+        "bin/cargo",
+        "mkdir -p $CARGO_TARGET_DIR/release; cd $CARGO_TARGET_DIR/release
+         printf '#!/bin/sh\\necho \"$@\" >$FOLDER/told' >bellwether-lab; chmod +x bellwether-lab",
+    );
+    let output = stage.script("quickstart", &["--down"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(
+        said(&output).contains("nothing is there"),
+        "{}",
+        said(&output)
+    );
+
+    fs::create_dir_all(stage.path("labs/demo")).unwrap();
+    let output = stage.script("quickstart", &["--down"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let labs = stage.path("labs");
+    let wanted = format!("--state {} --name demo down\n", labs.display());
+    assert_eq!(read(&stage.path("told")), wanted);
+}
+
+#[test]
+fn without_nextest_cargo_runs_the_same_tests() {
+    let stage = Stage::new();
+    stage.program(
+        "bin/cargo",
+        "[[ $1 != nextest ]] || exit 1; echo \"$@\" >>$FOLDER/told; echo 'test result: ok. 7 passed; 0 failed;'",
+    );
+    let output = stage.script("test", &["tests-fast", "lab"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(
+        said(&output).contains("14 passed, 0 failed"),
+        "{}",
+        said(&output)
+    );
+    let told = read(&stage.path("told"));
+    let [hermetic, hosts] = told.lines().collect::<Vec<_>>()[..] else {
+        panic!("two calls of cargo: {told}");
+    };
+    assert!(
+        hermetic.ends_with("--lib --bins --test [!l]*"),
+        "{hermetic}"
+    );
+    assert!(
+        hosts.ends_with("--test lab* -- --test-threads=1"),
+        "{hosts}"
+    );
+}
