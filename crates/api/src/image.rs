@@ -59,6 +59,9 @@ pub struct Image {
     pub sha256: Option<String>,
     /// Where the vendor publishes the checksums; admins see it.
     pub checksums_url: Option<String>,
+    /// Whether its bytes were compared with a checksum that came from elsewhere: given by an admin, or published by the
+    /// vendor. Of a ready image without, nobody but its source says that it is what it claims to be.
+    pub verified: bool,
     /// Bytes of the file, once known.
     pub file_bytes: Option<u64>,
     /// Bytes of the disk inside, once known.
@@ -88,6 +91,7 @@ impl From<&image::Image> for Image {
             url: image.url.clone(),
             sha256: image.sha256.clone(),
             checksums_url: image.checksums_url.clone(),
+            verified: image.verified,
             file_bytes: image.file_bytes,
             virtual_bytes: image.virtual_bytes,
             format: image.format.map(Into::into),

@@ -318,6 +318,7 @@ fn an_image() {
         url: Some("https://example.org/debian.qcow2".into()),
         sha256: None,
         checksums_url: Some("https://example.org/SHA256SUMS".into()),
+        verified: true,
         file_bytes: Some(400_000_000),
         virtual_bytes: None,
         format: Some(image::ImageFormat::Qcow2),

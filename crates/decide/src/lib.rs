@@ -4,11 +4,12 @@
 //! The files are the stages of a VM's life: [`request`] and [`account`] judge what people type, [`fleet`] is all hosts
 //! and VMs at one moment as one value, [`place`] chooses a host and says why not the others, [`addresses`] gives out
 //! addresses, [`monitor`] says what sights of several hosts mean together, [`migrate`] checks a move before it is made, [`expire`] enforces leases, [`reconcile`] compares what is
-//! intended with what is seen.
+//! intended with what is seen; [`fetch`] judges what a source of images answers.
 
 pub mod account;
 pub mod addresses;
 pub mod expire;
+pub mod fetch;
 pub mod fleet;
 pub mod migrate;
 pub mod monitor;

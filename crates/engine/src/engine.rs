@@ -29,6 +29,8 @@ pub struct Settings {
     pub job_lease: Duration,
     /// Images may be fetched from plain http and from loopback or private addresses (for a mirror inside the site).
     pub allow_local_image_urls: bool,
+    /// How large images may be, and how patiently they are fetched.
+    pub fetching: crate::images::Fetching,
     /// Addresses of hosts may name the ssh program to run (`command=`): who adds hosts then runs programs as this process.
     pub allow_ssh_commands: bool,
     /// The clock.
@@ -59,6 +61,7 @@ impl Default for Settings {
             ),
             job_lease: Duration::from_secs(120),
             allow_local_image_urls: false,
+            fetching: crate::images::Fetching::default(),
             allow_ssh_commands: false,
             clock: Clock::System,
         }

@@ -6,18 +6,25 @@ mod catalogue;
 mod checksums;
 mod fetch;
 mod inspect;
+mod part;
+mod remove;
+mod source;
+mod transfer;
 mod upload;
 
 pub(crate) use bring::{Uploads, bring};
 pub use catalogue::{CatalogueEntry, catalogue};
 pub use fetch::Fetch;
 pub use inspect::{Inspected, inspect};
+pub use remove::remove;
+pub use source::Fetching;
 pub(crate) use upload::remove_strays;
 pub use upload::upload;
 
 use crate::{Admin, Engine, jobs::new_job, storages::checked_name};
 use bellwether_model::{
     Error, FieldError, GiB, ImageId, MiB, Result,
+    host_uri::without_credentials,
     image::{Image, ImageState},
     job::{Job, JobKind, JobSubject},
     text::shown,
@@ -93,19 +100,25 @@ pub async fn add(engine: &Engine, admin: &Admin, new: NewImage) -> Result<(Image
     Ok((image, job))
 }
 
-/// Fetches a failed image again.
+/// Fetches a failed image again, going on with what came before.
 pub async fn retry(engine: &Engine, admin: &Admin, id: ImageId) -> Result<Job> {
     use bellwether_model::states::State;
-    let mut image = engine.store().image(id).await?;
+    let mut tx = engine.store().begin().await?;
+    let mut image = tx.image(id).await?;
     if image.url.is_none() {
         return Err(Error::conflict(
             "This image was uploaded; upload the file again under another name.",
         ));
     }
+    if image.state != ImageState::Failed {
+        return Err(Error::conflict(format!(
+            "The image is {}; only one that failed can be tried again.",
+            image.state
+        )));
+    }
     image.state = image.state.step(ImageState::Fetching)?;
     image.reason = None;
     let job = fetch_job(engine, admin, &image)?;
-    let mut tx = engine.store().begin().await?;
     tx.update_image(&image).await?;
     tx.insert_job(&job).await?;
     engine
@@ -139,57 +152,6 @@ fn fetch_job(engine: &Engine, admin: &Admin, image: &Image) -> Result<Job> {
     )
 }
 
-/// Forgets an image that no VM started from; its copies in pools are removed where their hosts answer.
-pub async fn remove(engine: &Engine, admin: &Admin, id: ImageId) -> Result<()> {
-    let image = engine.store().image(id).await?;
-    let copies = engine.store().image_copies(id).await?;
-    let mut tx = engine.store().begin().await?;
-    tx.delete_image(id).await?;
-    engine
-        .audit(
-            &mut tx,
-            Some(admin),
-            "image.remove",
-            "image",
-            id,
-            format!("\"{}\"", image.name),
-        )
-        .await?;
-    engine.emit(&mut tx, "image", id, None).await?;
-    tx.commit().await?;
-    for copy in copies {
-        let gone = async {
-            let pool = engine
-                .store()
-                .storage(copy.storage)
-                .await?
-                .on(copy.host)
-                .map(|member| member.pool.clone());
-            match pool {
-                Some(pool) => engine
-                    .host(copy.host)?
-                    .delete_volume(&pool, &image.volume())
-                    .await
-                    .map_err(Error::from),
-                None => Ok(()),
-            }
-        };
-        if let Err(error) = gone.await {
-            tracing::warn!(image = %id, host = %copy.host, %error, "a copy of a removed image stays in its pool");
-        }
-    }
-    for path in [file_of(engine, id), part_of(engine, id)] {
-        match tokio::fs::remove_file(&path).await {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "the file of a removed image stays")
-            }
-        }
-    }
-    Ok(())
-}
-
 /// Where a verified image is kept.
 pub(crate) fn file_of(engine: &Engine, id: ImageId) -> PathBuf {
     engine
@@ -206,6 +168,15 @@ pub(crate) fn part_of(engine: &Engine, id: ImageId) -> PathBuf {
         .data_dir
         .join("images")
         .join(format!("{id}.part"))
+}
+
+/// Where is written of which version of the file at its source that is a part.
+pub(crate) fn version_of(engine: &Engine, id: ImageId) -> PathBuf {
+    engine
+        .settings()
+        .data_dir
+        .join("images")
+        .join(format!("{id}.version"))
 }
 
 fn checked(engine: &Engine, new: &NewImage) -> Result<Image> {
@@ -228,17 +199,14 @@ fn checked(engine: &Engine, new: &NewImage) -> Result<Image> {
     let local = engine.settings().allow_local_image_urls;
     for (field, url) in [("url", &new.url), ("checksums_url", &new.checksums_url)] {
         if let Some(url) = url {
-            let good = reqwest::Url::parse(url).is_ok_and(|url| {
-                (url.scheme() == "https" || (local && url.scheme() == "http"))
-                    && url.password().is_none()
-                    && url.username().is_empty()
-            });
+            let may = source::may_fetch(url, local);
             need(
-                good,
+                may.is_ok(),
                 field,
                 format!(
-                    "'{}' can't be fetched; give an https address without a password",
-                    shown(url)
+                    "'{}' can't be fetched: {}",
+                    without_credentials(url),
+                    may.err().unwrap_or_default()
                 ),
             );
         }
@@ -278,6 +246,7 @@ fn checked(engine: &Engine, new: &NewImage) -> Result<Image> {
         url: new.url.clone(),
         sha256,
         checksums_url: new.checksums_url.clone(),
+        verified: false,
         file_bytes: None,
         virtual_bytes: None,
         format: None,

@@ -45,6 +45,9 @@ pub struct Image {
     pub sha256: Option<String>,
     /// Where the vendor publishes the checksums, when the expected one comes from there.
     pub checksums_url: Option<String>,
+    /// Whether its bytes were compared with a checksum that came from elsewhere: given by an admin, or published by the
+    /// vendor. A ready image without is what its source sent, and nobody vouches for it.
+    pub verified: bool,
     /// Bytes of the file, once known.
     pub file_bytes: Option<u64>,
     /// Bytes of the disk inside, once known.

@@ -42,8 +42,8 @@ pub struct Config {
     pub allow_ssh_commands: bool,
     /// Images may be fetched over plain http and from loopback and private addresses (a mirror inside the site).
     pub allow_local_image_urls: bool,
-    /// Largest image that may be uploaded, GiB.
-    pub largest_upload_gib: u64,
+    /// Largest image that is taken, uploaded or fetched, GiB.
+    pub largest_image_gib: u64,
     /// What the log looks like.
     pub log: Log,
     /// How much one client may ask.
@@ -118,7 +118,7 @@ impl Default for Config {
             allow_simulated_hosts: false,
             allow_ssh_commands: false,
             allow_local_image_urls: false,
-            largest_upload_gib: 64,
+            largest_image_gib: 64,
             log: Log::default(),
             limits: Limits::default(),
         }
@@ -193,9 +193,9 @@ impl Config {
             self.sample_period_seconds
         );
         ensure!(
-            (1..=1 << 20).contains(&self.largest_upload_gib),
-            "largest_upload_gib = {} must be 1 to 1048576",
-            self.largest_upload_gib
+            (1..=1 << 20).contains(&self.largest_image_gib),
+            "largest_image_gib = {} must be 1 to 1048576",
+            self.largest_image_gib
         );
         let Limits {
             requests_per_second,

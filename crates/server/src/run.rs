@@ -67,6 +67,10 @@ pub async fn engine(config: &Config) -> Result<Engine> {
         zone: config.zone()?,
         data_dir: config.data_dir.clone(),
         allow_local_image_urls: config.allow_local_image_urls,
+        fetching: bellwether_engine::images::Fetching {
+            most: config.largest_image_gib << 30,
+            ..Default::default()
+        },
         allow_ssh_commands: config.allow_ssh_commands,
         ..Settings::default()
     };

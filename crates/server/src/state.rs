@@ -25,7 +25,7 @@ impl AppState {
     pub fn new(engine: Engine, config: Config) -> Self {
         Self {
             engine,
-            largest_upload: config.largest_upload_gib << 30,
+            largest_upload: config.largest_image_gib << 30,
             limits: Arc::new(Limits::new(&config.limits)),
             config: Arc::new(config),
             stopping: CancellationToken::new(),

@@ -13,7 +13,7 @@ use bellwether_model::{
 
 macro_rules! columns {
     () => {
-        "id, name, os, state, reason, url, sha256, checksums_url, file_bytes, virtual_bytes, format, min_disk_gib, \
+        "id, name, os, state, reason, url, sha256, checksums_url, verified, file_bytes, virtual_bytes, format, min_disk_gib, \
          min_memory_mib, devices, cloud_init, created_at"
     };
 }
@@ -28,6 +28,7 @@ fn from_row(row: &Row) -> Result<Image> {
         url: row.get("url")?,
         sha256: row.get("sha256")?,
         checksums_url: row.get("checksums_url")?,
+        verified: row.get("verified")?,
         file_bytes: row.opt_size("file_bytes")?,
         virtual_bytes: row.opt_size("virtual_bytes")?,
         format: row.opt_word("format")?,
@@ -91,8 +92,8 @@ impl Tx {
         self.image_is_unique(image).await?;
         sql(
             "INSERT INTO images (id, name, name_key, os, state, reason, url, sha256, checksums_url, file_bytes, virtual_bytes, \
-             format, min_disk_gib, min_memory_mib, devices, cloud_init, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+             format, min_disk_gib, min_memory_mib, devices, cloud_init, created_at, verified) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
         )
         .bind(image.id)
         .bind(&image.name)
@@ -111,6 +112,7 @@ impl Tx {
         .bind(image.devices.as_str())
         .bind(image.cloud_init)
         .bind(image.created_at)
+        .bind(image.verified)
         .run(self.on())
         .await
         .map(drop)
@@ -122,7 +124,7 @@ impl Tx {
         let changed = sql(
             "UPDATE images SET name = $2, name_key = $3, os = $4, state = $5, reason = $6, url = $7, sha256 = $8, \
              checksums_url = $9, file_bytes = $10, virtual_bytes = $11, format = $12, min_disk_gib = $13, min_memory_mib = $14, \
-             devices = $15, cloud_init = $16 WHERE id = $1",
+             devices = $15, cloud_init = $16, verified = $17 WHERE id = $1",
         )
         .bind(image.id)
         .bind(&image.name)
@@ -140,13 +142,23 @@ impl Tx {
         .size(image.min_memory.0)
         .bind(image.devices.as_str())
         .bind(image.cloud_init)
+        .bind(image.verified)
         .run(self.on())
         .await?;
         found(changed, "image")
     }
 
-    /// Forgets an image and its copies. `Conflict` while VMs (not gone) or open requests use it.
+    /// Forgets an image and its copies. `Conflict` while VMs (not gone) or open requests use it, or a job fetches it.
     pub async fn delete_image(&mut self, id: ImageId) -> Result<()> {
+        let fetching = sql("SELECT id FROM jobs WHERE image = $1 AND state IN ('queued', 'running', 'undoing') LIMIT 1")
+            .bind(id)
+            .optional(self.on())
+            .await?;
+        if fetching.is_some() {
+            return Err(Error::conflict(
+                "The image is being fetched; cancel that job first.",
+            ));
+        }
         let vms =
             sql("SELECT name FROM vms WHERE image = $1 AND state <> 'gone' ORDER BY name, id")
                 .bind(id)

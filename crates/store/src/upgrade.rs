@@ -70,6 +70,16 @@ pub(crate) const STORE: Schema = schema!(
             name: "count_changes_of_vms",
             text: include_str!("../upgrades/0002_count_changes_of_vms.sql"),
         },
+        Upgrade {
+            number: 3,
+            name: "find_migrations_by_end_and_way",
+            text: include_str!("../upgrades/0003_find_migrations_by_end_and_way.sql"),
+        },
+        Upgrade {
+            number: 4,
+            name: "say_which_images_are_verified",
+            text: include_str!("../upgrades/0004_say_which_images_are_verified.sql"),
+        },
     ]
 );
 
@@ -242,6 +252,26 @@ mod tests {
                     assert!(!text.contains(['{', '}']), "{}: unknown word", upgrade.name);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn every_file_is_applied() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/upgrades");
+        for (folder, schema) in [
+            (folder.to_owned(), STORE),
+            (format!("{folder}/metrics"), METRICS),
+        ] {
+            let files = std::fs::read_dir(folder).unwrap();
+            let mut files: Vec<String> = files
+                .map(|file| file.unwrap().file_name().into_string().unwrap())
+                .filter(|name| name.ends_with(".sql"))
+                .collect();
+            files.sort();
+            let applied = schema.upgrades.iter();
+            let applied =
+                applied.map(|upgrade| format!("{:04}_{}.sql", upgrade.number, upgrade.name));
+            assert_eq!(files, applied.collect::<Vec<_>>());
         }
     }
 

@@ -11,7 +11,7 @@ use crate::{
 };
 use bellwether_api::{
     client::Answer,
-    image::{Devices, Image, ImageAdded, ImageInput, UploadQuery},
+    image::{Devices, Image, ImageAdded, ImageInput, ImageState, UploadQuery},
 };
 use clap::{Args, Subcommand};
 use clap_complete::ArgValueCompleter;
@@ -142,7 +142,7 @@ pub async fn run(command: Command, cx: &Context) -> Outcome {
                     table.row([
                         image.name.clone(),
                         image.os.clone(),
-                        words(image.state),
+                        state(image),
                         or_dash(image.file_bytes, |size| bytes(size as f64)),
                         format!("{} GiB", image.min_disk_gib),
                         mib(image.min_memory_mib),
@@ -272,6 +272,16 @@ fn meter(total: u64) -> impl Fn(u64) + Send + Sync {
     }
 }
 
+/// The state, and whether nobody but its source says that it is what it claims to be.
+fn state(image: &Image) -> String {
+    let unverified = image.state == ImageState::Ready && !image.verified;
+    format!(
+        "{}{}",
+        words(image.state),
+        if unverified { ", unverified" } else { "" }
+    )
+}
+
 fn print(cx: &Context, answer: &Answer<Image>) -> Outcome {
     let shown = |text: &Option<String>| or_dash(text.as_ref(), Clone::clone);
     cx.answer(answer, |image| {
@@ -279,7 +289,7 @@ fn print(cx: &Context, answer: &Answer<Image>) -> Outcome {
         sheet
             .line("Image", &image.name)
             .line("OS", &image.os)
-            .line("State", words(image.state))
+            .line("State", state(image))
             .maybe("Why", image.reason.as_deref())
             .line("From", shown(&image.url))
             .line("SHA-256", shown(&image.sha256))

@@ -297,7 +297,7 @@ pub fn user(login: &str) -> Value {
 pub fn image(name: &str) -> Value {
     json!({
         "id": IMAGE, "name": name, "os": "Debian 12", "state": "ready", "reason": null, "url": null, "sha256": "00ff",
-        "checksums_url": null, "file_bytes": 1048576, "virtual_bytes": 3221225472u64, "format": "qcow2",
+        "checksums_url": null, "verified": true, "file_bytes": 1048576, "virtual_bytes": 3221225472u64, "format": "qcow2",
         "min_disk_gib": 3, "min_memory_mib": 256, "devices": "virtio", "cloud_init": true,
         "created_at": "2026-11-24T12:00:00Z",
     })

@@ -14,6 +14,7 @@ fn images() -> Vec<Image> {
         url: None,
         sha256: None,
         checksums_url: None,
+        verified: true,
         file_bytes: Some(400 << 20),
         virtual_bytes: Some((2 << 30) + 1),
         format: None,

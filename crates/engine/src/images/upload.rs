@@ -1,6 +1,10 @@
 //! An image that comes up from somebody's machine.
 
-use super::{NewImage, checked, fetch, file_of, part_of};
+use super::{
+    NewImage, checked, fetch, file_of,
+    part::{create, writing},
+    part_of,
+};
 use crate::{Admin, Engine};
 use bellwether_model::{
     Error, ErrorKind, ImageId, Result,
@@ -47,6 +51,7 @@ where
     }
     let mut file = Unfinished(Some(part_of(engine, image.id)));
     let found = take(engine, &image, stream, length).await?;
+    image.verified = image.sha256.is_some();
     image.sha256 = Some(found);
     // From here on a client that goes away stops nothing half way.
     let (engine, admin) = (engine.clone(), admin.clone());
@@ -56,7 +61,7 @@ where
         let whole = file_of(&engine, image.id);
         tokio::fs::rename(part_of(&engine, image.id), &whole)
             .await
-            .map_err(fetch::writing)?;
+            .map_err(writing)?;
         file.moved(whole);
         keep(&engine, &admin, &image).await?;
         file.keep();
@@ -97,13 +102,13 @@ pub(crate) async fn remove_strays(engine: &Engine) -> Result<()> {
     let mut files = match tokio::fs::read_dir(&folder).await {
         Ok(files) => files,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(fetch::writing(error)),
+        Err(error) => return Err(writing(error)),
     };
-    while let Some(file) = files.next_entry().await.map_err(fetch::writing)? {
+    while let Some(file) = files.next_entry().await.map_err(writing)? {
         let name = file.file_name();
         let Some(id) = name
             .to_str()
-            .map(|name| name.strip_suffix(".part").unwrap_or(name))
+            .map(|name| name.split_once('.').map_or(name, |(id, _)| id))
             .and_then(|name| name.parse::<ImageId>().ok())
         else {
             continue;
@@ -119,9 +124,7 @@ pub(crate) async fn remove_strays(engine: &Engine) -> Result<()> {
             Err(error) => return Err(error),
         };
         if old && !known {
-            tokio::fs::remove_file(file.path())
-                .await
-                .map_err(fetch::writing)?;
+            tokio::fs::remove_file(file.path()).await.map_err(writing)?;
             tracing::info!(path = %file.path().display(), "removed the file of an upload that was never finished");
         }
     }
@@ -159,7 +162,7 @@ where
     E: std::fmt::Display,
 {
     let part = part_of(engine, image.id);
-    let mut file = fetch::create(&part).await?;
+    let mut file = create(&part).await?;
     let mut hash = Sha256::new();
     let mut bytes = 0_u64;
     let mut stream = std::pin::pin!(stream);
@@ -170,9 +173,9 @@ where
         })?;
         bytes += chunk.len() as u64;
         hash.update(&chunk);
-        file.write_all(&chunk).await.map_err(fetch::writing)?;
+        file.write_all(&chunk).await.map_err(writing)?;
     }
-    file.sync_all().await.map_err(fetch::writing)?;
+    file.sync_all().await.map_err(writing)?;
     if length.is_some_and(|length| length != bytes) {
         return Err(Error::invalid(
             "The upload broke off before its end; nothing was kept.",

@@ -22,7 +22,7 @@ async fn page(visit: &AdminVisit, upload: bool, form: Form) -> Result<NewImagePa
     Ok(NewImagePage {
         frame: visit.page(title, "/images").await?,
         upload,
-        largest: visit.state.config.largest_upload_gib,
+        largest: visit.state.config.largest_image_gib,
         form: with_defaults(form),
     })
 }

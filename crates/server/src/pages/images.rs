@@ -60,6 +60,11 @@ fn progress(jobs: &[Job], image: ImageId) -> Option<(String, Option<u32>)> {
     ))
 }
 
+/// Whether nobody but its source says that it is what it claims to be.
+fn unverified(image: &Image) -> bool {
+    image.state == ImageState::Ready && !image.verified
+}
+
 async fn fetching(visit: &Visit) -> Result<Vec<Job>> {
     let open = JobQuery {
         states: vec![JobState::Queued, JobState::Running, JobState::Undoing],
@@ -132,6 +137,7 @@ async fn list_view(visit: &Visit, list: List, act: Form) -> Result<Images> {
             .map(|image| ImageRow {
                 href: format!("/images/{}", image.id),
                 badge: image.state.into(),
+                unverified: unverified(&image),
                 reason: image.reason.filter(|_| admin),
                 size: image
                     .file_bytes
@@ -165,6 +171,7 @@ pub async fn list_csv(visit: Visit, Query(query): Query<ListQuery>) -> Result<Re
             bytes(image.virtual_bytes),
             image.min_disk.0.to_string(),
             image.min_memory.0.to_string(),
+            image.verified.to_string(),
         ]
     });
     let head = [
@@ -176,6 +183,7 @@ pub async fn list_csv(visit: Visit, Query(query): Query<ListQuery>) -> Result<Re
         "virtual_bytes",
         "min_disk_gib",
         "min_memory_mib",
+        "verified",
     ];
     Ok(csv("images", &head, rows.collect()))
 }
@@ -263,6 +271,7 @@ async fn page(visit: &Visit, id: ImageId, act: Form, remove: Form) -> Result<Ima
         frame: visit.page(image.os.clone(), "/images").await?,
         id: id.to_string(),
         badge: image.state.into(),
+        unverified: unverified(&image),
         admin,
         reason: image.reason.clone().filter(|_| admin),
         progress: progress(&fetching(visit).await?, id).filter(|_| admin),

@@ -227,6 +227,7 @@ pub fn image(name: &str) -> Image {
         url: Some("https://example.org/debian.qcow2".into()),
         sha256: Some("ab".repeat(32)),
         checksums_url: None,
+        verified: true,
         file_bytes: Some(3 << 30),
         virtual_bytes: Some(10 << 30),
         format: Some(ImageFormat::Qcow2),

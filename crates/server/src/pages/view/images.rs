@@ -13,6 +13,8 @@ pub struct ImageRow {
     pub os: String,
     /// State.
     pub badge: Badge,
+    /// Nobody but its source says that it is what it claims to be.
+    pub unverified: bool,
     /// Why it failed.
     pub reason: Option<String>,
     /// Size of the file.
@@ -75,6 +77,8 @@ pub struct ImagePage {
     pub os: String,
     /// State.
     pub badge: Badge,
+    /// Nobody but its source says that it is what it claims to be.
+    pub unverified: bool,
     /// Administrators may more.
     pub admin: bool,
     /// Why it failed.

@@ -687,6 +687,7 @@ fn pages(hostile: bool) -> Vec<(&'static str, String)> {
         name: text("debian-12"),
         os: text(os),
         badge: state.into(),
+        unverified: state == ImageState::Ready,
         reason: (state == ImageState::Failed)
             .then(|| text("The checksum is not the one the maker publishes.")),
         size: "412 MiB".into(),
@@ -700,6 +701,7 @@ fn pages(hostile: bool) -> Vec<(&'static str, String)> {
         name: text("debian-12"),
         os: text("Debian 12"),
         badge: state.into(),
+        unverified: state == ImageState::Ready,
         admin: true,
         reason: (state == ImageState::Failed)
             .then(|| text("The checksum is not the one the maker publishes.")),
