@@ -3,7 +3,7 @@
 use crate::{
     Moment, Names, Ref,
     common::user_ref,
-    host::{Host, HostFacts, HostHealth},
+    host::{Host, HostFacts, HostHealth, NoConnection},
     network::Carrier,
     vm::{PowerState, VmState},
 };
@@ -55,6 +55,8 @@ pub struct HostSeen {
     pub age_seconds: Option<u64>,
     /// Why it does not answer, in plain words.
     pub trouble: Option<String>,
+    /// What kind of trouble, where it is the connection's.
+    pub why: Option<NoConnection>,
     /// Milliseconds the last sample took.
     pub latency_ms: Option<u64>,
     /// What changes seldom.
@@ -78,6 +80,7 @@ impl HostSeen {
             at: seen.at.map(Moment),
             age_seconds: seen.at.map(|at| now.since(at).as_secs()),
             trouble: seen.trouble.clone(),
+            why: seen.why.map(Into::into),
             latency_ms: seen.latency_ms,
             facts: seen.facts.as_ref().map(Into::into),
             used_cores: seen.cpu,

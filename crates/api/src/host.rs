@@ -32,6 +32,34 @@ words! {
     }
 }
 
+words! {
+    /// Why a host could not be connected to.
+    NoConnection from host::NoConnection {
+        /// It takes none of our keys.
+        Key = "key",
+        /// Its key is not known to us, or has changed.
+        HostKey = "host_key",
+        /// A certificate is missing, expired, not trusted, or made out to another name.
+        Certificate = "certificate",
+        /// We got there, and libvirt's policy does not let us in.
+        NotAllowed = "not_allowed",
+        /// It refuses the connection: nothing listens.
+        Refused = "refused",
+        /// Its name is not known to the server.
+        UnknownName = "unknown_name",
+        /// No route leads to it.
+        NoRoute = "no_route",
+        /// Nothing came back in time.
+        TimedOut = "timed_out",
+        /// The machine answers and libvirt on it does not.
+        NoLibvirt = "no_libvirt",
+        /// Another machine answers at its address.
+        OtherMachine = "other_machine",
+        /// Something else.
+        Other = "other",
+    }
+}
+
 /// A host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Host {
@@ -53,14 +81,19 @@ pub struct Host {
     pub offered_memory_mib: u64,
     /// What an admin wants of it.
     pub mode: HostMode,
+    /// The UUID of the machine, by which it is told from every other; none where it did not say one.
+    pub machine: Option<Uuid>,
     /// When it was added.
     pub created_at: Moment,
     /// What was last seen of it, without its VMs.
     pub seen: HostSeen,
+    /// What is still to be done by hand, with the commands, until it is proven not to be needed: so that the server reaches
+    /// the host and, where one host is asked for, so that VMs can move to and from it.
+    pub missing: Vec<Advice>,
 }
 
 impl Host {
-    /// From the inside, with what was last seen of it at `now`.
+    /// From the inside, with what was last seen of it at `now`; what is missing is for the caller to say.
     pub fn new(host: &host::Host, seen: Option<&observed::HostSeen>, now: Timestamp) -> Self {
         let nothing = observed::HostSeen::nothing(host.id);
         Self {
@@ -73,8 +106,10 @@ impl Host {
             offered_cores: host.cores,
             offered_memory_mib: host.memory.0,
             mode: host.mode.into(),
+            machine: host.machine.map(Into::into),
             created_at: host.created_at.into(),
             seen: HostSeen::new(seen.unwrap_or(&nothing), now),
+            missing: Vec::new(),
         }
     }
 }
@@ -160,8 +195,6 @@ pub struct AddedHost {
     pub host: Host,
     /// What it says of itself.
     pub facts: HostFacts,
-    /// What is still missing for VMs to move to and from it, with the commands.
-    pub missing: Vec<Advice>,
 }
 
 /// Something a person has to do, with the commands for it.

@@ -121,6 +121,7 @@ fn seen() -> observed::Observed {
         health: host::HostHealth::Stale,
         at: Some(NOW),
         trouble: Some("The connection timed out.".into()),
+        why: Some(host::NoConnection::TimedOut),
         latency_ms: Some(12),
         facts: Some(observed::HostFacts {
             hostname: "h1.lab".into(),
@@ -133,6 +134,7 @@ fn seen() -> observed::Observed {
             kernel: None,
             kvm: true,
             cpu: "<cpu/>".into(),
+            machine: Some(id(200)),
         }),
         cpu: Some(1.5),
         memory_used: Some(MiB(4096)),
@@ -229,6 +231,7 @@ fn a_host_with_everything_on_it() {
         cores: 8,
         memory: MiB(30_000),
         mode: host::HostMode::DeclaredOff,
+        machine: Some(id(200)),
         created_at: NOW,
     };
     let later = NOW.plus(std::time::Duration::from_secs(42));

@@ -141,6 +141,17 @@ fn taken(
     taken
 }
 
+/// The first of `others` that could give an address `network` gives as well: their ranges overlap, and they are not on
+/// different VLANs.
+pub fn overlap<'a>(network: &Network, others: &'a [Network]) -> Option<&'a Network> {
+    others.iter().find(|other| {
+        other.id != network.id
+            && other.vlan == network.vlan
+            && network.range_from <= other.range_until
+            && other.range_from <= network.range_until
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,5 +262,35 @@ mod tests {
                 prop_assert!(taken.insert(mac));
             }
         }
+    }
+
+    #[test]
+    fn networks_that_could_give_one_address_overlap() {
+        let with = |number: u64, from: &str, until: &str, vlan: Option<u16>| Network {
+            id: crate::testing::id(8, number),
+            range_from: from.parse().unwrap(),
+            range_until: until.parse().unwrap(),
+            vlan,
+            ..crate::testing::network(&[1])
+        };
+        let lan = [with(1, "10.0.0.10", "10.0.0.99", None)];
+        for (from, until, vlan, overlaps) in [
+            ("10.0.0.99", "10.0.0.200", None, true),
+            ("10.0.0.1", "10.0.0.10", None, true),
+            ("10.0.0.20", "10.0.0.30", None, true),
+            ("10.0.0.1", "10.0.0.200", None, true),
+            ("10.0.0.100", "10.0.0.200", None, false),
+            ("10.0.0.1", "10.0.0.9", None, false),
+            ("10.0.0.20", "10.0.0.30", Some(7), false),
+            ("fd00::1", "fd00::ff", None, false),
+        ] {
+            let other = with(2, from, until, vlan);
+            assert_eq!(
+                overlap(&other, &lan).is_some(),
+                overlaps,
+                "{from} {until} {vlan:?}"
+            );
+        }
+        assert_eq!(overlap(&lan[0], &lan), None, "itself");
     }
 }

@@ -65,6 +65,7 @@ pub fn host(number: u64) -> Host {
         cores: 8,
         memory: MiB(16_384),
         mode: HostMode::Active,
+        machine: None,
         created_at: Timestamp(0),
     }
 }

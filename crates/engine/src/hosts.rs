@@ -1,13 +1,18 @@
 //! Hosts: added by libvirt URI, put aside, declared off, removed. What already runs on them is never touched.
 
 mod check;
+mod missing;
 
-use crate::{Admin, Engine};
+pub use bellwether_decide::connect::Advice;
+pub use missing::{missing, unreached};
+
+use crate::{Admin, Engine, links::is_the_same};
+use bellwether_decide::host as judge;
 use bellwether_hypervisor::HypervisorError;
 use bellwether_model::{
     Error, HostId, MiB, Result,
     host::{Host, HostMode},
-    host_uri::{HostUri, SshCommands, Transport},
+    host_uri::HostUri,
     observed::HostFacts,
 };
 use check::{
@@ -53,15 +58,6 @@ pub struct HostChange {
     pub memory_mib: Option<u64>,
 }
 
-/// Something still to be done by hand, with the commands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Advice {
-    /// What is missing and why it is needed.
-    pub what: String,
-    /// Commands, to be run as said in `what`.
-    pub commands: Vec<String>,
-}
-
 /// A host that was added.
 #[derive(Debug)]
 pub struct AddedHost {
@@ -86,7 +82,7 @@ async fn ask_facts(engine: &Engine, uri: &HostUri) -> Result<HostFacts> {
         let host = engine.links().try_open(uri.as_str()).await?;
         host.facts().await
     };
-    asked.await.map_err(|error| explain(uri, error))
+    asked.await.map_err(|error| missing::explain(uri, error))
 }
 
 /// Adds a host after trying the connection.
@@ -120,12 +116,12 @@ pub async fn add(engine: &Engine, admin: &Admin, new: NewHost) -> Result<AddedHo
         cores: new.cores.unwrap_or(facts.cores),
         memory: new.memory_mib.map_or_else(|| offered_of(facts.memory), MiB),
         mode: HostMode::Active,
+        machine: facts.machine,
         created_at: engine.now(),
     };
     check_offered(&host, Some(&facts))?;
-    let others = engine.store().hosts().await?;
-    let missing = advice(&host, &others, commands);
     let mut tx = engine.store().begin().await?;
+    judge::may_be(&host, facts.machine, &tx.hosts().await?, 0)?;
     tx.insert_host(&host).await?;
     let text = format!(
         "{} with {} cores and {}",
@@ -137,6 +133,7 @@ pub async fn add(engine: &Engine, admin: &Admin, new: NewHost) -> Result<AddedHo
     engine.emit(&mut tx, "host", host.id, None).await?;
     tx.commit().await?;
     changed(engine).await;
+    let missing = missing(engine, &host).await?;
     Ok(AddedHost {
         host,
         facts,
@@ -144,7 +141,7 @@ pub async fn add(engine: &Engine, admin: &Admin, new: NewHost) -> Result<AddedHo
     })
 }
 
-/// Changes what is recorded of a host. A new URI is tried first.
+/// Changes what is recorded of a host. A new URI is tried first, and must lead to the same machine while VMs are bound to it.
 pub async fn update(
     engine: &Engine,
     admin: &Admin,
@@ -193,11 +190,22 @@ pub async fn update(
             .get(&id)
             .and_then(|seen| seen.facts.as_ref()),
     )?;
-    if let Some(uri) = uri.filter(|uri| uri.as_str() != before.uri) {
-        ask_facts(engine, &uri).await?;
-        engine.links().close(id);
-    }
+    let moved = match uri.filter(|uri| uri.as_str() != before.uri) {
+        Some(uri) => Some(ask_facts(engine, &uri).await?),
+        None => None,
+    };
     let mut tx = engine.store().begin().await?;
+    if tx.host(id).await? != before {
+        return Err(Error::conflict(format!(
+            "{} was changed by somebody else meanwhile; look at it again.",
+            before.name
+        )));
+    }
+    if let Some(facts) = &moved {
+        let bound = tx.host_ties(id).await?.vms.len();
+        judge::may_be(&before, facts.machine, &tx.hosts().await?, bound)?;
+        host.machine = facts.machine.or(before.machine);
+    }
     tx.update_host(&host).await?;
     engine
         .audit(
@@ -211,6 +219,9 @@ pub async fn update(
         .await?;
     engine.emit(&mut tx, "host", id, None).await?;
     tx.commit().await?;
+    if moved.is_some() {
+        engine.links().close(id);
+    }
     changed(engine).await;
     Ok(host)
 }
@@ -224,7 +235,7 @@ pub async fn set_mode(
     mode: HostMode,
     typed_name: Option<&str>,
 ) -> Result<Host> {
-    let mut host = engine.store().host(id).await?;
+    let host = engine.store().host(id).await?;
     if mode == HostMode::DeclaredOff && host.mode != mode {
         if typed_name.map(str::trim) != Some(host.name.as_str()) {
             return Err(Error::field(
@@ -237,6 +248,7 @@ pub async fn set_mode(
         }
         if let Ok(connection) = engine.links().try_open(&host.uri).await
             && connection.power_states().await.is_ok()
+            && !is_another(&host, connection.facts().await)
         {
             return Err(Error::conflict(format!(
                 "{} answers, so it is not off. Put it in maintenance instead.",
@@ -244,9 +256,9 @@ pub async fn set_mode(
             )));
         }
     }
-    let before = host.mode;
-    host.mode = mode;
     let mut tx = engine.store().begin().await?;
+    let mut host = tx.host(id).await?;
+    let before = std::mem::replace(&mut host.mode, mode);
     tx.update_host(&host).await?;
     let text = format!("{}: {} → {}", host.name, before.as_str(), mode.as_str());
     engine
@@ -259,16 +271,23 @@ pub async fn set_mode(
     Ok(host)
 }
 
-/// Forgets a host. Refused while VMs of ours are bound to it; libvirt and what runs there stay as they are.
+/// Whether it is known to be another machine that answered.
+fn is_another(host: &Host, said: Result<HostFacts, HypervisorError>) -> bool {
+    said.is_ok_and(|facts| is_the_same(host, &facts).is_err())
+}
+
+/// Forgets a host. Refused with each reason while anything of ours hangs on it; libvirt and what runs there stay as they are.
 pub async fn remove(engine: &Engine, admin: &Admin, id: HostId) -> Result<()> {
-    let host = engine.store().host(id).await?;
     let mut tx = engine.store().begin().await?;
+    let host = tx.host(id).await?;
+    judge::may_forget(&host, &tx.host_ties(id).await?)?;
     tx.delete_host(id).await?;
     engine
         .audit(&mut tx, Some(admin), "host.remove", "host", id, host.name)
         .await?;
     engine.emit(&mut tx, "host", id, None).await?;
     tx.commit().await?;
+    engine.links().close(id);
     changed(engine).await;
     Ok(())
 }
@@ -277,138 +296,4 @@ async fn changed(engine: &Engine) {
     engine.inner.hosts_changed.notify_one();
     engine.inner.fleet_changed.notify_waiters();
     engine.tell().await;
-}
-
-/// The reason a connection failed, with what to do about it.
-fn explain(uri: &HostUri, error: HypervisorError) -> Error {
-    let uri = uri.as_str();
-    let hint = match &error {
-        HypervisorError::NotLetIn(_) if uri.starts_with("qemu+ssh") => {
-            " Let the server's key in with: ssh-copy-id USER@HOST, run as the user bellwetherd runs as; that user on the host must be in the group libvirt."
-        }
-        HypervisorError::NotLetIn(_) if uri.starts_with("qemu+tls") => {
-            " The server needs a client certificate the host trusts: /etc/pki/CA/cacert.pem, /etc/pki/libvirt/clientcert.pem and /etc/pki/libvirt/private/clientkey.pem."
-        }
-        HypervisorError::NotLetIn(_) => {
-            " The user bellwetherd runs as must be in the group libvirt."
-        }
-        HypervisorError::Unreachable(_)
-            if uri.starts_with("qemu+tcp") || uri.starts_with("qemu+tls") =>
-        {
-            " Is libvirtd listening there, and does a firewall let this machine through (16509 tcp, 16514 tls)?"
-        }
-        _ => "",
-    };
-    let mut error = Error::from(error);
-    error.message.push_str(hint);
-    error
-}
-
-/// What must still be done so that `host` and the others can move VMs to each other.
-fn advice(host: &Host, others: &[Host], commands: SshCommands) -> Vec<Advice> {
-    let mut missing = Vec::new();
-    for other in others
-        .iter()
-        .filter(|other| other.mode != HostMode::DeclaredOff)
-    {
-        for (from, to) in [(other, host), (host, other)] {
-            let Ok(peer) = HostUri::parse(&to.peer_uri, commands) else {
-                continue;
-            };
-            if peer.transport() == Transport::Ssh {
-                missing.push(Advice {
-                    what: format!(
-                        "So that {} can move VMs to {}, run as root on {}:",
-                        from.name, to.name, from.name
-                    ),
-                    commands: vec![
-                        copy_key(&peer),
-                        format!("virsh -c {} hostname", quoted(peer.as_str())),
-                    ],
-                });
-            }
-        }
-    }
-    missing
-}
-
-/// Lets a key in at the host that `uri` names.
-fn copy_key(uri: &HostUri) -> String {
-    let port = uri
-        .port()
-        .map_or(String::new(), |port| format!("-p {port} "));
-    let user = uri.user().map_or(String::new(), |user| format!("{user}@"));
-    format!(
-        "ssh-copy-id {port}{}",
-        quoted(&format!("{user}{}", uri.host()))
-    )
-}
-
-/// As one word of a shell.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./_-".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.into();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use bellwether_model::Timestamp;
-
-    fn host(name: &str, peer_uri: &str) -> Host {
-        Host {
-            id: HostId::new(),
-            name: name.into(),
-            uri: "qemu:///system".into(),
-            peer_uri: peer_uri.into(),
-            migration_address: None,
-            site: "default".into(),
-            cores: 4,
-            memory: MiB(4096),
-            mode: HostMode::Active,
-            created_at: Timestamp(0),
-        }
-    }
-
-    #[test]
-    fn commands_can_be_pasted_into_a_shell() {
-        for (uri, expected) in [
-            (
-                "qemu+ssh://root@h1:2222/system",
-                [
-                    "ssh-copy-id -p 2222 root@h1",
-                    "virsh -c qemu+ssh://root@h1:2222/system hostname",
-                ],
-            ),
-            (
-                "qemu+ssh://[fd00::1]/system",
-                [
-                    "ssh-copy-id fd00::1",
-                    "virsh -c 'qemu+ssh://[fd00::1]/system' hostname",
-                ],
-            ),
-            (
-                "qemu+ssh://root@h1/system?socket=/s&mode=direct",
-                [
-                    "ssh-copy-id root@h1",
-                    "virsh -c 'qemu+ssh://root@h1/system?socket=/s&mode=direct' hostname",
-                ],
-            ),
-        ] {
-            let (new, other) = (host("h1", uri), host("h2", "qemu+tcp://h2/system"));
-            let shown = advice(&new, &[other], SshCommands::Refused);
-            assert_eq!(shown.len(), 1, "{shown:?}");
-            assert_eq!(shown[0].commands, expected);
-        }
-        // What an earlier version may have let in is never shown for pasting.
-        let (new, other) = (
-            host("h1", "qemu+ssh://h/system;$(x)"),
-            host("h2", "qemu+tcp://h2/system"),
-        );
-        assert_eq!(advice(&new, &[other], SshCommands::Refused), []);
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-    }
 }

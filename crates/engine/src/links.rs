@@ -1,7 +1,12 @@
 //! Connections to hosts: one place that knows which hosts are reached, and why others are not.
 
 use bellwether_hypervisor::{Connector, Host, HypervisorError};
-use bellwether_model::{Error, HostId, Result, Timestamp};
+use bellwether_model::{
+    Error, HostId, Result, Timestamp,
+    host::{Host as Record, NoConnection},
+    observed::HostFacts,
+    text::shown,
+};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -11,6 +16,20 @@ use tokio::sync::Notify;
 
 /// How long opening a connection may take.
 pub const OPEN_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Whether what says this of itself is the machine that was added.
+pub(crate) fn is_the_same(record: &Record, facts: &HostFacts) -> Result<(), HypervisorError> {
+    match (record.machine, facts.machine) {
+        (Some(known), Some(found)) if known != found => Err(HypervisorError::no_connection(
+            NoConnection::OtherMachine,
+            format!(
+                "another machine answers at its address, which calls itself {} (its UUID is {found}, not {known})",
+                shown(&facts.hostname)
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
 
 enum Link {
     Up { uri: String, host: Arc<dyn Host> },
@@ -99,20 +118,29 @@ impl Links {
         tokio::time::timeout(OPEN_DEADLINE, self.connector.connect(uri))
             .await
             .unwrap_or_else(|_| {
-                Err(HypervisorError::Unreachable(format!(
-                    "no answer within {} s",
-                    OPEN_DEADLINE.as_secs()
-                )))
+                Err(HypervisorError::no_connection(
+                    NoConnection::TimedOut,
+                    format!("no answer within {} s", OPEN_DEADLINE.as_secs()),
+                ))
             })
     }
-    /// The connection to `id`, opened now if there is none to this URI.
-    pub async fn ensure(&self, id: HostId, uri: &str) -> Result<Arc<dyn Host>, HypervisorError> {
+    /// The connection to a host, opened now if there is none to its URI. What answers there must be the machine that was
+    /// added: another one's silence about a VM would be taken for the VM's end.
+    pub async fn ensure(&self, record: &Record) -> Result<Arc<dyn Host>, HypervisorError> {
+        let (id, uri) = (record.id, record.uri.as_str());
         if let Some(Link::Up { uri: open, host }) = self.lock().get(&id)
             && open == uri
         {
             return Ok(host.clone());
         }
-        match self.try_open(uri).await {
+        let opened = async {
+            let host = self.try_open(uri).await?;
+            if record.machine.is_some() {
+                is_the_same(record, &host.facts().await?)?;
+            }
+            Ok::<_, HypervisorError>(host)
+        };
+        match opened.await {
             Ok(host) => {
                 self.lock().insert(
                     id,

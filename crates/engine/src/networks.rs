@@ -79,6 +79,7 @@ pub async fn discovered(engine: &Engine, _admin: &Admin) -> Result<Vec<FoundCarr
 pub async fn create(engine: &Engine, admin: &Admin, new: NewNetwork) -> Result<Network> {
     let network = checked(engine, &new, NetworkId::new()).await?;
     let mut tx = engine.store().begin().await?;
+    stands_apart(&network, &tx.networks().await?)?;
     tx.insert_network(&network).await?;
     let text = format!(
         "\"{}\" {}, addresses {} to {}",
@@ -142,6 +143,13 @@ pub async fn change(
         }
     }
     let mut tx = engine.store().begin().await?;
+    if tx.network(id).await? != before {
+        return Err(Error::conflict(format!(
+            "\"{}\" was changed by somebody else meanwhile; look at it again.",
+            before.name
+        )));
+    }
+    stands_apart(&network, &tx.networks().await?)?;
     tx.update_network(&network).await?;
     engine
         .audit(
@@ -176,6 +184,24 @@ pub async fn remove(engine: &Engine, admin: &Admin, id: NetworkId) -> Result<()>
         .await?;
     engine.emit(&mut tx, "network", id, None).await?;
     tx.commit().await
+}
+
+/// Two networks must not give the same address.
+fn stands_apart(network: &Network, others: &[Network]) -> Result<()> {
+    match addresses::overlap(network, others) {
+        Some(other) => Err(Error::field(
+            "range_from",
+            format!(
+                "{} to {} overlaps with what \"{}\" gives, {} to {}: an address could be given twice; choose others, or give the VLAN tag by which the networks are kept apart",
+                network.range_from,
+                network.range_until,
+                other.name,
+                other.range_from,
+                other.range_until
+            ),
+        )),
+        None => Ok(()),
+    }
 }
 
 async fn checked(engine: &Engine, new: &NewNetwork, id: NetworkId) -> Result<Network> {

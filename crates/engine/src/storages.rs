@@ -108,7 +108,8 @@ pub async fn change_members(
     wanted: &[(HostId, String)],
 ) -> Result<Storage> {
     let mut storage = engine.store().storage(id).await?;
-    let before = std::mem::replace(&mut storage.members, members(wanted)?);
+    let read = storage.clone();
+    storage.members = members(wanted)?;
     check_members(engine, &storage).await?;
     for vm in engine
         .store()
@@ -122,7 +123,7 @@ pub async fn change_members(
                     .find(|member| member.host == vm.host)
                     .map(|member| member.pool.clone())
             };
-            if pool(&storage.members) != pool(&before) {
+            if pool(&storage.members) != pool(&read.members) {
                 return Err(Error::conflict(format!(
                     "The VM \"{}\" has its disk there; that member must stay.",
                     vm.name
@@ -131,15 +132,16 @@ pub async fn change_members(
         }
     }
     prove_members(engine, &mut storage).await?;
-    save(engine, admin, &storage, "storage.change").await?;
+    save(engine, admin, &read, &storage, "storage.change").await?;
     Ok(storage)
 }
 
 /// Proves a shared storage again.
 pub async fn prove(engine: &Engine, admin: &Admin, id: StorageId) -> Result<Storage> {
     let mut storage = engine.store().storage(id).await?;
+    let read = storage.clone();
     prove_members(engine, &mut storage).await?;
-    save(engine, admin, &storage, "storage.prove").await?;
+    save(engine, admin, &read, &storage, "storage.prove").await?;
     Ok(storage)
 }
 
@@ -162,8 +164,21 @@ pub async fn remove(engine: &Engine, admin: &Admin, id: StorageId) -> Result<()>
     tx.commit().await
 }
 
-async fn save(engine: &Engine, admin: &Admin, storage: &Storage, action: &str) -> Result<()> {
+/// Writes what `read` has become, unless somebody else changed it meanwhile.
+async fn save(
+    engine: &Engine,
+    admin: &Admin,
+    read: &Storage,
+    storage: &Storage,
+    action: &str,
+) -> Result<()> {
     let mut tx = engine.store().begin().await?;
+    if tx.storage(storage.id).await? != *read {
+        return Err(Error::conflict(format!(
+            "\"{}\" was changed by somebody else meanwhile; look at it again.",
+            read.name
+        )));
+    }
     tx.update_storage(storage).await?;
     engine
         .audit(

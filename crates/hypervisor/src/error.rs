@@ -1,6 +1,6 @@
 //! What can go wrong when a host is asked for something. Variants name the failed thing; `Display` is fit for people.
 
-use bellwether_model::{Error, text::shown};
+use bellwether_model::{Error, host::NoConnection, text::shown};
 
 /// Shorthand.
 pub type Result<T, E = HypervisorError> = std::result::Result<T, E>;
@@ -16,10 +16,18 @@ pub enum HypervisorError {
         /// What would be accepted.
         why: String,
     },
-    /// No way to the host: name unknown, no route, nothing listens, time ran out.
+    /// No connection could be opened.
+    #[error("the host does not {}: {said}", if .why.is_refusal() { "let us in" } else { "answer" })]
+    NoConnection {
+        /// Which trouble it is.
+        why: NoConnection,
+        /// In words.
+        said: String,
+    },
+    /// There was a connection and it broke, or the host is known to be gone.
     #[error("the host does not answer: {0}")]
     Unreachable(String),
-    /// The host answered and did not let us in: key, password, certificate, unknown host key.
+    /// The host answered and did not let us do it.
     #[error("the host does not let us in: {0}")]
     NotLetIn(String),
     /// No VM with that UUID there.
@@ -63,16 +71,28 @@ pub enum HypervisorError {
 }
 
 impl HypervisorError {
+    /// No connection, because of `why`.
+    pub fn no_connection(why: NoConnection, said: impl Into<String>) -> Self {
+        Self::NoConnection {
+            why,
+            said: said.into(),
+        }
+    }
     /// Whether asking again later may succeed without anybody changing anything.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::TimedOut(_))
+        match self {
+            Self::NoConnection { why, .. } => !why.is_refusal(),
+            Self::Unreachable(_) | Self::TimedOut(_) => true,
+            _ => false,
+        }
     }
     /// Whether, after this error, the effect of the call is unknown and the host must be asked.
     pub fn leaves_doubt(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable(_) | Self::TimedOut(_) | Self::Failed { .. }
-        )
+        match self {
+            Self::NoConnection { why, .. } => !why.is_refusal(),
+            Self::Unreachable(_) | Self::TimedOut(_) | Self::Failed { .. } => true,
+            _ => false,
+        }
     }
 }
 
@@ -92,7 +112,8 @@ impl From<HypervisorError> for Error {
             HypervisorError::BadUri { .. } | HypervisorError::BadDefinition(_) => {
                 Error::invalid(sentence)
             }
-            HypervisorError::Unreachable(_)
+            HypervisorError::NoConnection { .. }
+            | HypervisorError::Unreachable(_)
             | HypervisorError::NotLetIn(_)
             | HypervisorError::TimedOut(_) => Error::unavailable(sentence),
             HypervisorError::NoSuchVm

@@ -132,6 +132,7 @@ fn facts(session: &Session) -> Result<HostFacts, Trouble> {
         kernel: None,
         kvm: platform.kvm(),
         cpu: host_cpu(session, &platform)?,
+        machine: platform.uuid,
     })
 }
 

@@ -196,11 +196,11 @@ fn between_hosts(failure: &Failure) -> String {
         );
     }
     match connect_error(failure) {
-        HypervisorError::Unreachable(words) => {
-            format!("the source's libvirt can't reach the target: {words}")
+        HypervisorError::NoConnection { why, said } if why.is_refusal() => {
+            format!("the target does not let the source's libvirt in: {said}")
         }
-        HypervisorError::NotLetIn(words) => {
-            format!("the target does not let the source's libvirt in: {words}")
+        HypervisorError::NoConnection { said, .. } => {
+            format!("the source's libvirt can't reach the target: {said}")
         }
         other => other.to_string(),
     }

@@ -3,7 +3,10 @@
 
 use crate::{ffi::Connect, trouble::connect_error, worker};
 use bellwether_hypervisor::{HypervisorError, Result};
-use bellwether_model::host_uri::{HostUri, Transport};
+use bellwether_model::{
+    host::NoConnection,
+    host_uri::{HostUri, Transport},
+};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
@@ -52,10 +55,13 @@ impl Opener {
                 error => error,
             }),
             Err(worker::NoResult::Late | worker::NoResult::NoPlace) => {
-                Err(HypervisorError::Unreachable(format!(
-                    "nothing came back in {} s; is it switched on, does libvirt answer, and does a firewall let us through?",
-                    OPEN_DEADLINE.as_secs()
-                )))
+                Err(HypervisorError::no_connection(
+                    NoConnection::TimedOut,
+                    format!(
+                        "nothing came back in {} s; is it switched on, does libvirt answer, and does a firewall let us through?",
+                        OPEN_DEADLINE.as_secs()
+                    ),
+                ))
             }
             Err(worker::NoResult::Broken(why)) => Err(HypervisorError::Failed {
                 operation: "opening the connection".into(),

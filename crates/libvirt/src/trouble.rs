@@ -2,6 +2,7 @@
 
 use crate::{ffi::Failure, xml::writer::Forbidden};
 use bellwether_hypervisor::HypervisorError;
+use bellwether_model::host::NoConnection;
 
 /// What can go wrong inside a call: libvirt's own failure, or something we say ourselves.
 #[derive(Clone, Debug, PartialEq)]
@@ -122,7 +123,8 @@ fn quoted(message: &str) -> Option<String> {
 
 /// A connection that could not be opened, in plain words: what is wrong and, where there is one thing to do, what.
 pub(crate) fn connect_error(failure: &Failure) -> HypervisorError {
-    use HypervisorError::{NotLetIn, Unreachable};
+    use NoConnection as Why;
+    let no = |why: Why, said: String| HypervisorError::NoConnection { why, said };
     let text = failure.message.as_str();
     let has = |words: &str| text.contains(words);
     let any = |list: &[&str]| list.iter().any(|words| has(words));
@@ -136,13 +138,13 @@ pub(crate) fn connect_error(failure: &Failure) -> HypervisorError {
 
     // ssh, which libvirt runs for us: its words arrive behind "Cannot recv data:".
     if any(&["Permission denied (", "Too many authentication failures"]) {
-        return NotLetIn(
+        return no(Why::Key,
             "ssh took none of our keys; put the public key of the user that runs bellwetherd into the host's authorized_keys"
                 .into(),
         );
     }
     if any(&["Host key verification failed", "IDENTIFICATION HAS CHANGED"]) {
-        return NotLetIn(
+        return no(Why::HostKey,
             "ssh does not know the host's key, or the key has changed; check it and add it to known_hosts"
                 .into(),
         );
@@ -156,9 +158,10 @@ pub(crate) fn connect_error(failure: &Failure) -> HypervisorError {
         "Unable to import",
     ]) && any(&["No such file", "Permission denied", ".pem"])
     {
-        return NotLetIn(format!(
-            "a certificate for TLS is missing or can't be read here ({text})"
-        ));
+        return no(
+            Why::Certificate,
+            format!("a certificate for TLS is missing or can't be read here ({text})"),
+        );
     }
     if any(&[
         "has expired",
@@ -166,9 +169,10 @@ pub(crate) fn connect_error(failure: &Failure) -> HypervisorError {
         "is not yet active",
         "certificate expired",
     ]) {
-        return NotLetIn(format!(
-            "a certificate is expired or not yet valid ({text})"
-        ));
+        return no(
+            Why::Certificate,
+            format!("a certificate is expired or not yet valid ({text})"),
+        );
     }
     if any(&[
         "hasn't got a known issuer",
@@ -176,18 +180,22 @@ pub(crate) fn connect_error(failure: &Failure) -> HypervisorError {
         "failed validation against",
         "issuer is unknown",
     ]) {
-        return NotLetIn(format!(
-            "the host's certificate is not signed by the authority we trust ({text})"
-        ));
+        return no(
+            Why::Certificate,
+            format!("the host's certificate is not signed by the authority we trust ({text})"),
+        );
     }
     if any(&[
         "does not match the hostname",
         "owner does not match",
         "does not match hostname",
     ]) {
-        return NotLetIn(format!(
-            "the host's certificate is made out to another name than the one in the address ({text})"
-        ));
+        return no(
+            Why::Certificate,
+            format!(
+                "the host's certificate is made out to another name than the one in the address ({text})"
+            ),
+        );
     }
     if any(&[
         "TLS handshake failed",
@@ -196,9 +204,10 @@ pub(crate) fn connect_error(failure: &Failure) -> HypervisorError {
         "TLS fatal alert",
         "certificate required",
     ]) {
-        return NotLetIn(format!(
-            "the host refused our certificate, or we refused its ({text})"
-        ));
+        return no(
+            Why::Certificate,
+            format!("the host refused our certificate, or we refused its ({text})"),
+        );
     }
     // Local socket and authorisation.
     if any(&[
@@ -207,16 +216,19 @@ pub(crate) fn connect_error(failure: &Failure) -> HypervisorError {
         "Authorization requires",
         "polkit",
     ]) {
-        return NotLetIn(
+        return no(Why::NotAllowed,
             "libvirt's policy on that host does not allow it; put the user into the group libvirt there".into(),
         );
     }
-    if has("Permission denied") {
-        return NotLetIn(if ssh && !has("libvirt-sock") {
-            format!("ssh refused ({text})")
-        } else {
-            "libvirt's socket is not open to this user; put the user into the group libvirt on that host".into()
-        });
+    if failure.errno == libc::EACCES || has("Permission denied") {
+        return no(
+            Why::NotAllowed,
+            if ssh && !has("libvirt-sock") {
+                format!("ssh refused ({text})")
+            } else {
+                "libvirt's socket is not open to this user; put the user into the group libvirt on that host".into()
+            },
+        );
     }
     if failure.code == virt_sys::VIR_ERR_AUTH_FAILED
         || failure.code == virt_sys::VIR_ERR_AUTH_UNAVAILABLE
@@ -224,9 +236,10 @@ pub(crate) fn connect_error(failure: &Failure) -> HypervisorError {
         || failure.code == virt_sys::VIR_ERR_ACCESS_DENIED
         || failure.code == virt_sys::VIR_ERR_OPERATION_DENIED
     {
-        return NotLetIn(format!(
-            "libvirt there wants credentials we don't have ({text})"
-        ));
+        return no(
+            Why::NotAllowed,
+            format!("libvirt there wants credentials we don't have ({text})"),
+        );
     }
     // The way there.
     if any(&[
@@ -238,49 +251,69 @@ pub(crate) fn connect_error(failure: &Failure) -> HypervisorError {
         "unable to resolve",
         "Unable to resolve",
     ]) {
-        return Unreachable("its name is not known here (no DNS answer, not in /etc/hosts)".into());
+        return no(
+            Why::UnknownName,
+            "its name is not known here (no DNS answer, not in /etc/hosts)".into(),
+        );
     }
-    if has("No route to host") || has("Network is unreachable") {
-        return Unreachable("there is no route to it from here".into());
+    if matches!(failure.errno, libc::EHOSTUNREACH | libc::ENETUNREACH)
+        || has("No route to host")
+        || has("Network is unreachable")
+    {
+        return no(Why::NoRoute, "there is no route to it from here".into());
     }
-    if any(&["Connection timed out", "Operation timed out", "timed out"]) {
-        return Unreachable(
+    if failure.errno == libc::ETIMEDOUT
+        || any(&["Connection timed out", "Operation timed out", "timed out"])
+    {
+        return no(
+            Why::TimedOut,
             "nothing came back in time; is it switched on, and does a firewall let us through?"
                 .into(),
         );
     }
     if has("libvirt-sock") && has("No such file or directory") || has("-sock': No such file") {
-        return Unreachable(
+        return no(
+            Why::NoLibvirt,
             "libvirt does not run there (its socket is missing); start libvirtd or virtqemud"
                 .into(),
         );
     }
-    if has("Connection refused") {
-        return Unreachable(if has("port 22") || has("ssh:") {
-            "it refuses ssh connections (nothing listens on the ssh port)".into()
-        } else {
-            "it refuses the connection; does libvirt run there and listen?".into()
-        });
+    if failure.errno == libc::ECONNREFUSED || has("Connection refused") {
+        return no(
+            Why::Refused,
+            if has("port 22") || has("ssh:") {
+                "it refuses ssh connections (nothing listens on the ssh port)".into()
+            } else {
+                "it refuses the connection; does libvirt run there and listen?".into()
+            },
+        );
     }
     if has("Cannot find 'ssh' in path") {
-        return Unreachable(
+        return no(
+            Why::Other,
             "the program ssh is not installed on the machine that runs bellwetherd".into(),
         );
     }
     if any(&["command not found", "nc: not found", "Invalid option"]) && ssh {
-        return Unreachable(format!(
-            "ssh let us in, but the program that reaches libvirt is missing there ({text})"
-        ));
+        return no(
+            Why::NoLibvirt,
+            format!(
+                "ssh let us in, but the program that reaches libvirt is missing there ({text})"
+            ),
+        );
     }
     if any(BROKEN) {
-        return Unreachable(format!("it closed the connection at once ({text})"));
+        return no(
+            Why::Other,
+            format!("it closed the connection at once ({text})"),
+        );
     }
     match failure.code {
         virt_sys::VIR_ERR_NO_CONNECT | virt_sys::VIR_ERR_INVALID_ARG => HypervisorError::BadUri {
             uri: String::new(),
             why: text.to_owned(),
         },
-        _ => Unreachable(text.to_owned()),
+        _ => no(Why::Other, text.to_owned()),
     }
 }
 

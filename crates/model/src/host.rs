@@ -12,7 +12,7 @@
 //! older than ten periods. unreachable → declared off: an admin says, by name, that it does not run; what was bound to
 //! it is free to be made elsewhere. ready ⇄ maintenance: put aside; nothing new lands there.
 
-use crate::{HostId, MiB, Timestamp};
+use crate::{HostId, MachineId, MiB, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What an admin wants of the host.
@@ -64,6 +64,57 @@ impl HostHealth {
     }
 }
 
+/// Why a host could not be connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoConnection {
+    /// It takes none of our keys.
+    Key,
+    /// Its key is not known to us, or has changed.
+    HostKey,
+    /// A certificate is missing, expired, not trusted, or made out to another name.
+    Certificate,
+    /// We got there, and libvirt's policy does not let us in.
+    NotAllowed,
+    /// It refuses the connection: nothing listens.
+    Refused,
+    /// Its name is not known here.
+    UnknownName,
+    /// No route leads to it.
+    NoRoute,
+    /// Nothing came back in time.
+    TimedOut,
+    /// The machine answers and libvirt on it does not.
+    NoLibvirt,
+    /// Another machine answers at its address.
+    OtherMachine,
+    /// Something else.
+    Other,
+}
+
+impl NoConnection {
+    /// Whether somebody answered and did not let us in: waiting will not help.
+    pub fn is_refusal(self) -> bool {
+        matches!(
+            self,
+            Self::Key | Self::HostKey | Self::Certificate | Self::NotAllowed
+        )
+    }
+}
+
+/// What hangs on a host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostTies {
+    /// Names of the VMs (not gone) bound to it.
+    pub vms: Vec<String>,
+    /// Names of VMs on the way from or to it.
+    pub moves: Vec<String>,
+    /// Jobs under way that are about it.
+    pub jobs: u64,
+    /// VMs that may have left something on it that is to be removed.
+    pub tombstones: u64,
+}
+
 /// An administrator's record of a host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Host {
@@ -85,6 +136,8 @@ pub struct Host {
     pub memory: MiB,
     /// What an admin wants of it.
     pub mode: HostMode,
+    /// The UUID of the machine, by which it is told from every other; none where it did not say one.
+    pub machine: Option<MachineId>,
     /// When it was added.
     pub created_at: Timestamp,
 }

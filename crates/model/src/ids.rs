@@ -42,6 +42,8 @@ id! {
     VmId,
     /// A libvirt host.
     HostId,
+    /// A machine, as its firmware or libvirt tells it from every other.
+    MachineId,
     /// A storage: a set of (host, pool) pairs.
     StorageId,
     /// A network guests attach to.

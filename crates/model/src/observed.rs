@@ -2,7 +2,10 @@
 //!
 //! What is seen is keyed by (host, UUID): one UUID may show on two hosts, and that is an alarm, not an overwrite.
 
-use crate::{HostId, MiB, Timestamp, host::HostHealth};
+use crate::{
+    HostId, MachineId, MiB, Timestamp,
+    host::{HostHealth, NoConnection},
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -119,6 +122,9 @@ pub struct HostFacts {
     pub kvm: bool,
     /// The host's CPU as libvirt describes it for baseline and comparison (opaque to us).
     pub cpu: String,
+    /// The UUID of the machine, where libvirt knows one.
+    #[serde(default)]
+    pub machine: Option<MachineId>,
 }
 
 /// One host as last seen.
@@ -132,6 +138,9 @@ pub struct HostSeen {
     pub at: Option<Timestamp>,
     /// Why it does not answer, in plain words.
     pub trouble: Option<String>,
+    /// What kind of trouble, where it is the connection's.
+    #[serde(default)]
+    pub why: Option<NoConnection>,
     /// How long the last sample took, milliseconds.
     pub latency_ms: Option<u64>,
     /// What changes seldom.
@@ -156,6 +165,7 @@ impl HostSeen {
             health: HostHealth::Connecting,
             at: None,
             trouble: None,
+            why: None,
             latency_ms: None,
             facts: None,
             cpu: None,

@@ -125,6 +125,7 @@ async fn fill(store: &Store) -> (UserId, Vec<HostSeen>) {
             cores: 64,
             memory: MiB(524_288),
             mode: HostMode::Active,
+            machine: None,
             created_at: now,
         };
         tx.insert_host(&host).await.unwrap();

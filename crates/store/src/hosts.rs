@@ -5,11 +5,14 @@ use crate::{
     people::{found, key},
     sql::{On, Row, sql},
 };
-use bellwether_model::{Error, HostId, MiB, Result, host::Host};
+use bellwether_model::{
+    Error, HostId, MiB, Result,
+    host::{Host, HostTies},
+};
 
 macro_rules! columns {
     () => {
-        "id, name, uri, peer_uri, migration_address, site, cores, memory_mib, mode, created_at"
+        "id, name, uri, peer_uri, migration_address, site, cores, memory_mib, mode, machine, created_at"
     };
 }
 
@@ -24,6 +27,7 @@ fn from_row(row: &Row) -> Result<Host> {
         cores: row.size("cores")?,
         memory: MiB(row.size("memory_mib")?),
         mode: row.word("mode")?,
+        machine: row.opt_id("machine")?,
         created_at: row.at("created_at")?,
     })
 }
@@ -73,8 +77,8 @@ impl Tx {
     pub async fn insert_host(&mut self, host: &Host) -> Result<()> {
         self.host_is_unique(host).await?;
         sql(
-            "INSERT INTO hosts (id, name, name_key, uri, peer_uri, migration_address, site, cores, memory_mib, mode, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            "INSERT INTO hosts (id, name, name_key, uri, peer_uri, migration_address, site, cores, memory_mib, mode, created_at, \
+             machine) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         )
         .bind(host.id)
         .bind(&host.name)
@@ -87,6 +91,7 @@ impl Tx {
         .size(host.memory.0)
         .bind(host.mode.as_str())
         .bind(host.created_at)
+        .bind(host.machine)
         .run(self.on())
         .await
         .map(drop)
@@ -97,7 +102,7 @@ impl Tx {
         self.host_is_unique(host).await?;
         let changed = sql(
             "UPDATE hosts SET name = $2, name_key = $3, uri = $4, peer_uri = $5, migration_address = $6, site = $7, cores = $8, \
-             memory_mib = $9, mode = $10 WHERE id = $1",
+             memory_mib = $9, mode = $10, machine = $11 WHERE id = $1",
         )
         .bind(host.id)
         .bind(&host.name)
@@ -109,9 +114,44 @@ impl Tx {
         .bind(host.cores)
         .size(host.memory.0)
         .bind(host.mode.as_str())
+        .bind(host.machine)
         .run(self.on())
         .await?;
         found(changed, "host")
+    }
+
+    /// What hangs on a host.
+    pub async fn host_ties(&mut self, id: HostId) -> Result<HostTies> {
+        let name = |row: &Row| row.get("name");
+        let vms = sql("SELECT name FROM vms WHERE host = $1 AND state <> 'gone' ORDER BY name, id")
+            .bind(id)
+            .list(self.on(), name)
+            .await?;
+        let moves = sql(
+            "SELECT vms.name AS name FROM migrations JOIN vms ON vms.id = migrations.vm WHERE migrations.ended_at IS NULL \
+             AND (migrations.source = $1 OR migrations.target = $1) ORDER BY vms.name, vms.id",
+        )
+        .bind(id)
+        .list(self.on(), name)
+        .await?;
+        let jobs = sql(
+            "SELECT COUNT(*) AS n FROM jobs WHERE host = $1 AND state IN ('queued', 'running', 'undoing')",
+        )
+        .bind(id)
+        .one(self.on())
+        .await?
+        .size("n")?;
+        let tombstones = sql("SELECT COUNT(*) AS n FROM tombstones WHERE host = $1")
+            .bind(id)
+            .one(self.on())
+            .await?
+            .size("n")?;
+        Ok(HostTies {
+            vms,
+            moves,
+            jobs,
+            tombstones,
+        })
     }
 
     /// Removes a host, its membership of storages and networks, what was seen of it and its tombstones. `Conflict` naming

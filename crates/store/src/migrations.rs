@@ -6,6 +6,7 @@ use crate::{
     sql::{On, Row, sql},
 };
 use bellwether_model::{Error, HostId, MigrationId, Result, Timestamp, VmId, migration::Migration};
+use std::collections::BTreeSet;
 
 macro_rules! columns {
     () => {
@@ -112,6 +113,30 @@ impl Store {
             })
         })
         .await
+    }
+
+    /// The ways from and to `host` that a move has taken to its end, as (from, to).
+    pub async fn proven_ways(&self, host: HostId) -> Result<BTreeSet<(HostId, HostId)>> {
+        let rows = sql(
+            "SELECT other.id AS other, \
+             (SELECT MAX(ended_at) FROM migrations WHERE source = $1 AND target = other.id AND outcome = 'completed') AS there, \
+             (SELECT MAX(ended_at) FROM migrations WHERE source = other.id AND target = $1 AND outcome = 'completed') AS back \
+             FROM hosts AS other WHERE other.id <> $1 ORDER BY other.id",
+        )
+        .bind(host)
+        .all(self.on())
+        .await?;
+        let mut proven = BTreeSet::new();
+        for row in rows {
+            let other = row.id("other")?;
+            if row.opt_at("there")?.is_some() {
+                proven.insert((host, other));
+            }
+            if row.opt_at("back")?.is_some() {
+                proven.insert((other, host));
+            }
+        }
+        Ok(proven)
     }
 
     /// The migrations under way, and those that ended at `since` or later.

@@ -80,6 +80,11 @@ pub(crate) const STORE: Schema = schema!(
             name: "say_which_images_are_verified",
             text: include_str!("../upgrades/0004_say_which_images_are_verified.sql"),
         },
+        Upgrade {
+            number: 5,
+            name: "know_machines_by_uuid",
+            text: include_str!("../upgrades/0005_know_machines_by_uuid.sql"),
+        },
     ]
 );
 

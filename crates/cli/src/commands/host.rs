@@ -11,7 +11,9 @@ use crate::{
 };
 use bellwether_api::{
     client::Answer,
-    host::{AddedHost, Host, HostChange, HostFacts, HostInput, HostMode, HostModeInput, HostTry},
+    host::{
+        AddedHost, Advice, Host, HostChange, HostFacts, HostInput, HostMode, HostModeInput, HostTry,
+    },
 };
 use clap::{Args, Subcommand};
 use clap_complete::ArgValueCompleter;
@@ -242,7 +244,9 @@ async fn mode(cx: &Context, host: &str, mode: HostMode, confirm: Option<String>)
 }
 
 fn print(cx: &Context, answer: &Answer<Host>) -> Outcome {
-    cx.answer(answer, |host| sheet(cx, host).show())
+    cx.answer(answer, |host| {
+        sheet(cx, host).show() + &missing(&host.missing)
+    })
 }
 
 fn sheet(cx: &Context, host: &Host) -> crate::table::Sheet {
@@ -302,8 +306,13 @@ fn facts(sheet: &mut crate::table::Sheet, facts: &HostFacts) {
 }
 
 fn show_added(cx: &Context, added: &AddedHost) -> String {
-    let mut text = sheet(cx, &added.host).show();
-    for advice in &added.missing {
+    sheet(cx, &added.host).show() + &missing(&added.host.missing)
+}
+
+/// What is still to be done by hand, below the rest.
+fn missing(missing: &[Advice]) -> String {
+    let mut text = String::new();
+    for advice in missing {
         text.push_str(&format!("\n\nStill missing: {}", clean(&advice.what)));
         for command in &advice.commands {
             text.push_str(&format!("\n  {}", clean(command)));

@@ -308,8 +308,8 @@ pub fn host(id: &str, name: &str) -> Value {
     json!({
         "id": id, "name": name, "uri": "qemu+ssh://root@h/system", "peer_uri": "qemu+ssh://root@h/system",
         "migration_address": null, "site": "here", "offered_cores": 8, "offered_memory_mib": 30720, "mode": "active",
-        "created_at": "2026-11-24T12:00:00Z", "seen": {
-            "health": "ready", "at": "2026-11-24T12:00:00Z", "age_seconds": 4, "trouble": null, "latency_ms": 12,
+        "machine": null, "created_at": "2026-11-24T12:00:00Z", "missing": [], "seen": {
+            "health": "ready", "why": null, "at": "2026-11-24T12:00:00Z", "age_seconds": 4, "trouble": null, "latency_ms": 12,
             "facts": null, "used_cores": 1.5, "used_memory_mib": null, "vms": 3, "running_vms": 2,
         },
     })

@@ -68,6 +68,7 @@ impl World {
                 cores: *cores,
                 memory: MiB(*memory),
                 mode: HostMode::Active,
+                machine: None,
                 created_at: Timestamp(0),
             });
             world.storages[0].members.push(StorageMember {

@@ -77,6 +77,15 @@ pub fn catalogue() -> &'static [CatalogueEntry] {
             512
         ),
         entry!(
+            "ubuntu-26.04",
+            "Ubuntu 26.04 LTS",
+            "https://cloud-images.ubuntu.com/releases/resolute/release",
+            "ubuntu-26.04-server-cloudimg-amd64.img",
+            "SHA256SUMS",
+            4,
+            1024
+        ),
+        entry!(
             "ubuntu-24.04",
             "Ubuntu 24.04 LTS",
             "https://cloud-images.ubuntu.com/releases/noble/release",
@@ -86,21 +95,21 @@ pub fn catalogue() -> &'static [CatalogueEntry] {
             1024
         ),
         entry!(
-            "ubuntu-22.04",
-            "Ubuntu 22.04 LTS",
-            "https://cloud-images.ubuntu.com/releases/jammy/release",
-            "ubuntu-22.04-server-cloudimg-amd64.img",
-            "SHA256SUMS",
-            3,
+            "fedora-44",
+            "Fedora Cloud 44",
+            "https://download.fedoraproject.org/pub/fedora/linux/releases/44/Cloud/x86_64/images",
+            "Fedora-Cloud-Base-Generic-44-1.7.x86_64.qcow2",
+            "Fedora-Cloud-44-1.7-x86_64-CHECKSUM",
+            5,
             1024
         ),
         entry!(
-            "fedora-42",
-            "Fedora Cloud 42",
-            "https://download.fedoraproject.org/pub/fedora/linux/releases/42/Cloud/x86_64/images",
-            "Fedora-Cloud-Base-Generic-42-1.1.x86_64.qcow2",
-            "Fedora-Cloud-42-1.1-x86_64-CHECKSUM",
-            5,
+            "rocky-10",
+            "Rocky Linux 10",
+            "https://download.rockylinux.org/pub/rocky/10/images/x86_64",
+            "Rocky-10-GenericCloud-Base.latest.x86_64.qcow2",
+            "CHECKSUM",
+            10,
             1024
         ),
         entry!(
@@ -113,20 +122,20 @@ pub fn catalogue() -> &'static [CatalogueEntry] {
             1024
         ),
         entry!(
-            "alpine-3.22",
-            "Alpine Linux 3.22",
-            "https://dl-cdn.alpinelinux.org/alpine/v3.22/releases/cloud",
-            "generic_alpine-3.22.0-x86_64-bios-cloudinit-r0.qcow2",
-            "generic_alpine-3.22.0-x86_64-bios-cloudinit-r0.qcow2.sha512",
+            "alpine-3.23",
+            "Alpine Linux 3.23",
+            "https://dl-cdn.alpinelinux.org/alpine/v3.23/releases/cloud",
+            "nocloud_alpine-3.23.4-x86_64-bios-cloudinit-r0.qcow2",
+            "nocloud_alpine-3.23.4-x86_64-bios-cloudinit-r0.qcow2.sha512",
             1,
             256
         ),
         entry!(
-            "opensuse-leap-15.6",
-            "openSUSE Leap 15.6",
-            "https://download.opensuse.org/distribution/leap/15.6/appliances",
-            "openSUSE-Leap-15.6-Minimal-VM.x86_64-Cloud.qcow2",
-            "openSUSE-Leap-15.6-Minimal-VM.x86_64-Cloud.qcow2.sha256",
+            "opensuse-leap-16.0",
+            "openSUSE Leap 16.0",
+            "https://download.opensuse.org/distribution/leap/16.0/appliances",
+            "Leap-16.0-Minimal-VM.x86_64-Cloud.qcow2",
+            "Leap-16.0-Minimal-VM.x86_64-Cloud.qcow2.sha256",
             2,
             1024
         ),

@@ -131,15 +131,15 @@ async fn expected(run: &mut Run, image: &Image) -> Result<Option<Checksum>, Halt
     let (Some(url), Some(from)) = (&image.checksums_url, &image.url) else {
         return Ok(None);
     };
-    let file = reqwest::Url::parse(from)
-        .ok()
-        .and_then(|url| url.path_segments()?.next_back().map(str::to_owned))
-        .unwrap_or_default();
     let text = transfer::text(run, url).await?;
-    match checksums::find(&text, &file) {
+    match checksums::find(&text, url, from) {
         Some(sum) => Ok(Some(sum)),
         None => Err(Halt::Fail(Error::conflict(format!(
-            "The vendor's checksums do not name the file {file}."
+            "The vendor's checksums do not name the file {}.",
+            reqwest::Url::parse(from)
+                .ok()
+                .and_then(|url| url.path_segments()?.next_back().map(str::to_owned))
+                .unwrap_or_default()
         )))),
     }
 }

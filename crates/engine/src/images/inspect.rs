@@ -40,18 +40,36 @@ pub fn inspect(head: &[u8], file_bytes: u64) -> Result<Inspected> {
         (b"\x28\xb5\x2f\xfd", "compressed with zstd"),
         (b"PK\x03\x04", "a zip archive"),
         (b"LUKS\xba\xbe", "encrypted"),
-        (b"<!DOCTYPE", "a web page"),
-        (b"<html", "a web page"),
+        (b"<<< ", "a VirtualBox disk"),
     ] {
         if head.starts_with(magic) {
             return refuse(&format!("it is {name}; give a qcow2 or raw disk"));
         }
+    }
+    if is_page(head) {
+        return refuse("it is a web page; give a qcow2 or raw disk");
+    }
+    if head.get(CD_SIGNATURE..CD_SIGNATURE + 5) == Some(b"CD001") {
+        return refuse("it is a CD or DVD (ISO 9660); give a qcow2 or raw disk");
     }
     if head.starts_with(b"QFI\xfb") {
         qcow2(head, file_bytes).or_else(|why| refuse(&why))
     } else {
         raw(file_bytes).or_else(|why| refuse(&why))
     }
+}
+
+/// Where a CD says that it is one.
+const CD_SIGNATURE: usize = 32_769;
+
+/// Whether it is a page where a file was hoped for: a place to log in, or a list of mirrors.
+fn is_page(head: &[u8]) -> bool {
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    let text = text.trim_ascii_start();
+    [&b"<!doctype"[..], b"<html", b"<?xml"].iter().any(|tag| {
+        text.get(..tag.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(tag))
+    })
 }
 
 fn raw(file_bytes: u64) -> Result<Inspected, String> {
@@ -172,12 +190,54 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_disk_is_refused_by_what_it_is() {
+        let file = |start: &[u8]| {
+            let mut head = vec![0_u8; 4096];
+            head[..start.len()].copy_from_slice(start);
+            head
+        };
+        let mut cd = vec![0_u8; HEAD];
+        cd[32_769..32_774].copy_from_slice(b"CD001");
+        for (head, what) in [
+            (file(b"KDMV\x01\0\0\0"), "VMware disk"),
+            (file(b"# Disk DescriptorFile\n"), "VMware disk description"),
+            (file(b"vhdxfile"), "Hyper-V"),
+            (
+                file(b"<<< Oracle VM VirtualBox Disk Image >>>\n"),
+                "VirtualBox",
+            ),
+            (file(b"\x1f\x8b\x08"), "gzip"),
+            (file(b"\xfd7zXZ\0"), "xz"),
+            (file(b"PK\x03\x04"), "zip"),
+            (file(b"LUKS\xba\xbe\0\x02"), "encrypted"),
+            (file(b"<!DOCTYPE html>"), "web page"),
+            (file(b"\xef\xbb\xbf\n <!doctype html>"), "web page"),
+            (file(b"<HTML>"), "web page"),
+            (cd, "CD or DVD"),
+            (vec![7_u8; 100], "too short"),
+        ] {
+            let length = head.len() as u64;
+            let said = inspect(&head, length).unwrap_err().message;
+            assert!(said.contains(what), "{what}: {said}");
+        }
+    }
+
+    #[test]
     fn images_that_reach_out_are_refused() {
         assert!(refused(|h| h[15] = 1).contains("backing file"));
         assert!(refused(|h| h[19] = 9).contains("backing file"));
         assert!(refused(|h| h[79] = 0b100).contains("data file"));
         assert!(refused(|h| h[104..108].copy_from_slice(b"DATA")).contains("data file"));
-        assert!(refused(|h| h[35] = 1).contains("encrypted"));
+        assert!(refused(|h| h[35] = 1).contains("encrypted"), "AES");
+        assert!(refused(|h| h[35] = 2).contains("encrypted"), "LUKS");
+        let luks = |h: &mut Vec<u8>| h[104..108].copy_from_slice(&0x0537_be77_u32.to_be_bytes());
+        assert!(refused(luks).contains("encrypted"), "its header extension");
+        assert!(refused(|h| h[24..32].fill(0)).contains("absurd"), "nothing");
+        let large = |h: &mut Vec<u8>| h[24..32].copy_from_slice(&(65_u64 << 40).to_be_bytes());
+        assert!(refused(large).contains("absurd"), "65 TiB");
+        // Cut short behind its first cluster, where its tables should be.
+        let cut = inspect(&qcow2_head(|_| {}), 65_536).unwrap_err();
+        assert!(cut.message.contains("cut short"), "{cut}");
         assert!(refused(|h| h[24..32].copy_from_slice(&u64::MAX.to_be_bytes())).contains("absurd"));
         assert!(refused(|h| h[7] = 9).contains("version"));
         assert!(refused(|h| h[40] = 1).contains("outside the file"));

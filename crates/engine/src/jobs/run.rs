@@ -64,7 +64,7 @@ impl Run {
         if let Ok(host) = self.engine.host(id) {
             return Ok(host);
         }
-        tokio::time::timeout(OPEN_DEADLINE, self.engine.links().ensure(id, &record.uri))
+        tokio::time::timeout(OPEN_DEADLINE, self.engine.links().ensure(&record))
             .await
             .map_err(|_| {
                 Halt::from(Error::unavailable(format!(

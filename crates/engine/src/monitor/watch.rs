@@ -7,11 +7,11 @@ use super::{
     pace::{Hints, Pace},
     rates::Rates,
 };
-use crate::{Engine, Live};
+use crate::{Engine, Live, links::is_the_same};
 use bellwether_hypervisor::{Host, HypervisorError};
 use bellwether_model::{
     HostId,
-    host::{Host as HostRecord, HostHealth},
+    host::{Host as HostRecord, HostHealth, NoConnection},
     observed::HostSeen,
 };
 use std::{sync::Arc, time::Duration};
@@ -52,7 +52,7 @@ async fn watch(engine: &Engine, record: &HostRecord, offset: Duration) {
         events: None,
     };
     loop {
-        let looked = match engine.links().ensure(record.id, &record.uri).await {
+        let looked = match engine.links().ensure(record).await {
             Ok(host) => {
                 if hints.events.is_none() {
                     hints.events = Some(host.events());
@@ -77,6 +77,14 @@ async fn watch(engine: &Engine, record: &HostRecord, offset: Duration) {
 
 fn trouble(engine: &Engine, id: HostId, error: &HypervisorError, failures: u32) {
     engine.links().watched(id, None);
+    if let HypervisorError::NoConnection {
+        why: NoConnection::OtherMachine,
+        ..
+    } = error
+    {
+        // Jobs must not act on it either.
+        engine.links().close(id);
+    }
     if failures == 1 {
         tracing::warn!(host = %id, %error, "the host does not answer");
     }
@@ -86,6 +94,10 @@ fn trouble(engine: &Engine, id: HostId, error: &HypervisorError, failures: u32) 
             .entry(id)
             .or_insert_with(|| HostSeen::nothing(id));
         seen.trouble = Some(error.to_string());
+        seen.why = match error {
+            HypervisorError::NoConnection { why, .. } => Some(*why),
+            _ => None,
+        };
         if seen.at.is_none() || (error.is_passing() && failures >= STALE_AFTER) {
             seen.health = HostHealth::Unreachable;
         } else if seen.health == HostHealth::Ready {
@@ -120,6 +132,7 @@ async fn sample(
             let (facts, places) = tokio::time::timeout(SAMPLE_DEADLINE, both)
                 .await
                 .map_err(late)??;
+            is_the_same(record, &facts)?;
             (Some(facts), Some(places))
         }
     };

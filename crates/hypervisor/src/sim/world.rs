@@ -10,7 +10,9 @@ use super::{
     vm::SimVm,
 };
 use crate::{HostEvent, HypervisorError, Result};
-use bellwether_model::{MiB, network::Carrier, observed::CarrierSeen, observed::HostFacts};
+use bellwether_model::{
+    MachineId, MiB, network::Carrier, observed::CarrierSeen, observed::HostFacts,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -128,6 +130,7 @@ impl World {
                 kernel: Some("6.12.0-sim".into()),
                 kvm: spec.kvm,
                 cpu: cpu::text("sim", spec.cpu_features.iter().map(String::as_str)),
+                machine: Some(machine_of(&spec.name, name)),
             },
             pools,
             carriers: spec
@@ -301,4 +304,13 @@ impl SimMachine {
 pub(super) fn pair(a: &str, b: &str) -> (String, String) {
     let (first, second) = if a <= b { (a, b) } else { (b, a) };
     (first.into(), second.into())
+}
+
+/// The UUID of a machine: of one fleet and name always the same.
+fn machine_of(fleet: &str, name: &str) -> MachineId {
+    let mut hash = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128;
+    for byte in fleet.bytes().chain([0]).chain(name.bytes()) {
+        hash = (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
+    }
+    MachineId(uuid::Builder::from_random_bytes(hash.to_be_bytes()).into_uuid())
 }

@@ -2,6 +2,7 @@
 
 use super::{child, descend, text, writer::Writer};
 use crate::trouble::Trouble;
+use bellwether_model::MachineId;
 
 /// How guests are made on a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub(crate) struct Platform {
     pub has_cpu_models: bool,
     /// CPU model in words, as libvirt names it.
     pub cpu_model: String,
+    /// The machine's UUID.
+    pub uuid: Option<MachineId>,
 }
 
 impl Platform {
@@ -62,6 +65,7 @@ pub(crate) fn read_capabilities(xml: &str) -> Result<Platform, Trouble> {
         .into_iter()
         .find(|wanted| has_machine(wanted));
     Ok(Platform {
+        uuid: descend(root, &["host", "uuid"]).and_then(|node| text(node).parse().ok()),
         arch: arch.attribute("name").unwrap_or(&host_arch).to_owned(),
         virt_type: virt_type.to_owned(),
         machine: machine.map(str::to_owned),

@@ -10,7 +10,7 @@ use super::{
     view::{
         Form, Reading, badge,
         chart::Unit,
-        hosts::{CarrierRow, HostPage, PoolRow},
+        hosts::{CarrierRow, HostPage, Missing, PoolRow},
         words,
     },
 };
@@ -107,6 +107,11 @@ async fn page(visit: &AdminVisit, host: Host, range: Option<&str>, back: Back) -
         badge: badge::host(host.mode, seen.health),
         uri: host.uri.clone(),
         trouble: seen.trouble.clone(),
+        missing: engine_hosts::missing(engine, &host)
+            .await?
+            .into_iter()
+            .map(Missing::from)
+            .collect(),
         sampled: format!(
             "{}{}",
             sampled_words(seen.at, now, age.is_some(), engine.settings().period),

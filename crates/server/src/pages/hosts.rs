@@ -285,14 +285,7 @@ pub async fn add(visit: AdminVisit, typed: Typed) -> Result<Response> {
             href: format!("/hosts/{}", added.host.id),
             name: added.host.name,
             facts: facts_words(&added.facts),
-            missing: added
-                .missing
-                .into_iter()
-                .map(|advice| Missing {
-                    what: advice.what,
-                    commands: advice.commands,
-                })
-                .collect(),
+            missing: added.missing.into_iter().map(Missing::from).collect(),
         }),
         Err(error) => {
             let error = beside_uri(renamed(

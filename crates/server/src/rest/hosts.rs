@@ -30,17 +30,36 @@ fn wire(error: Error) -> Error {
     renamed(error, FIELDS)
 }
 
-fn shown(state: &AppState, host: &model::Host) -> Host {
+fn shown(
+    state: &AppState,
+    host: &model::Host,
+    missing: impl IntoIterator<Item = hosts::Advice>,
+) -> Host {
     let observed = state.engine.observed();
-    Host::new(host, observed.hosts.get(&host.id), state.engine.now())
+    let missing = missing.into_iter().map(|advice| Advice {
+        what: advice.what,
+        commands: advice.commands,
+    });
+    Host {
+        missing: missing.collect(),
+        ..Host::new(host, observed.hosts.get(&host.id), state.engine.now())
+    }
+}
+
+/// With all that is still to be done by hand.
+async fn whole(state: &AppState, host: &model::Host) -> Result<Host> {
+    let missing = hosts::missing(&state.engine, host).await?;
+    Ok(shown(state, host, missing))
 }
 
 /// Every host, by name.
 #[utoipa::path(get, path = "/api/v1/hosts", tag = "hosts", responses((status = 200, body = List<Host>), Problems))]
 pub async fn list(_: Admin, State(state): State<AppState>) -> Result<axum::Json<List<Host>>> {
-    let hosts = state.engine.store().hosts().await?;
+    let all = state.engine.store().hosts().await?;
     Ok(axum::Json(List::whole(
-        hosts.iter().map(|host| shown(&state, host)).collect(),
+        all.iter()
+            .map(|host| shown(&state, host, hosts::unreached(&state.engine, host)))
+            .collect(),
     )))
 }
 
@@ -62,16 +81,8 @@ pub async fn add(
     };
     let added = hosts::add(&state.engine, &admin, new).await.map_err(wire)?;
     let body = AddedHost {
-        host: shown(&state, &added.host),
+        host: shown(&state, &added.host, added.missing),
         facts: (&added.facts).into(),
-        missing: added
-            .missing
-            .into_iter()
-            .map(|advice| Advice {
-                what: advice.what,
-                commands: advice.commands,
-            })
-            .collect(),
     };
     Ok(Created::new("hosts", added.host.id, body))
 }
@@ -95,7 +106,7 @@ pub async fn show(
     Path(id): Path<HostId>,
 ) -> Result<axum::Json<Host>> {
     let host = state.engine.store().host(id).await?;
-    Ok(axum::Json(shown(&state, &host)))
+    Ok(axum::Json(whole(&state, &host).await?))
 }
 
 /// Changes what is recorded of it. A new URI is tried first.
@@ -119,7 +130,7 @@ pub async fn change(
     let host = hosts::update(&state.engine, &admin, id, change)
         .await
         .map_err(wire)?;
-    Ok(axum::Json(shown(&state, &host)))
+    Ok(axum::Json(whole(&state, &host).await?))
 }
 
 /// Puts it aside, back to work, or declares it off.
@@ -135,7 +146,7 @@ pub async fn set_mode(
     let host = hosts::set_mode(&state.engine, &admin, id, mode, input.confirm.as_deref())
         .await
         .map_err(|error| renamed(error, &[("name", "confirm")]))?;
-    Ok(axum::Json(shown(&state, &host)))
+    Ok(axum::Json(whole(&state, &host).await?))
 }
 
 /// Its history.

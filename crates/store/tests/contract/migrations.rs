@@ -1,8 +1,10 @@
 //! Migrations: the list, the ones that matter now, and what is known of the way between two hosts.
 
-use crate::world::{World, at, host};
+use crate::world::{Ground, World, at, host, job};
 use bellwether_model::{
     ErrorKind, HostId, MigrationId, VmId,
+    host::HostTies,
+    job::{JobKind, JobState, JobSubject},
     migration::{Migration, MigrationOutcome},
 };
 use bellwether_store::{MigrationQuery, PastMoves};
@@ -11,7 +13,72 @@ use std::collections::BTreeSet;
 crate::cases!(
     migrations_round_trip_newest_first,
     how_the_last_moves_between_two_hosts_went,
+    what_hangs_on_a_host_and_which_ways_are_proven,
 );
+
+async fn what_hangs_on_a_host_and_which_ways_are_proven(world: World) {
+    let store = world.store;
+    let ground = Ground::lay(&store).await;
+    let (here, there) = (ground.host.id, host("there"));
+    let vm = ground.vm("db");
+    let migration = |source, target, outcome, ended_at| Migration {
+        id: MigrationId::new(),
+        job: None,
+        vm: vm.id,
+        source,
+        target,
+        copy_disk: false,
+        asked_by: None,
+        outcome,
+        reason: None,
+        started_at: at(1),
+        ended_at,
+        total_ms: None,
+        downtime_ms: None,
+        bytes: None,
+        rounds: None,
+    };
+    let mut work = job(JobKind::Power, None);
+    work.subject = JobSubject {
+        host: Some(there.id),
+        ..JobSubject::default()
+    };
+    let mut tx = store.begin().await.unwrap();
+    tx.insert_host(&there).await.unwrap();
+    tx.insert_vm(&vm).await.unwrap();
+    assert_eq!(tx.host_ties(there.id).await.unwrap(), HostTies::default());
+    tx.insert_job(&work).await.unwrap();
+    tx.add_tombstone(VmId::random(), work.id, there.id, at(1))
+        .await
+        .unwrap();
+    for (source, target, outcome, ended) in [
+        (here, there.id, MigrationOutcome::Failed, Some(at(2))),
+        (there.id, here, MigrationOutcome::Completed, Some(at(3))),
+        (here, there.id, MigrationOutcome::Running, None),
+    ] {
+        let moved = migration(source, target, outcome, ended);
+        tx.insert_migration(&moved).await.unwrap();
+    }
+    let ties = tx.host_ties(there.id).await.unwrap();
+    assert_eq!(
+        ties,
+        HostTies {
+            vms: Vec::new(),
+            moves: vec!["db".into()],
+            jobs: 1,
+            tombstones: 1
+        }
+    );
+    assert_eq!(tx.host_ties(here).await.unwrap().vms, ["db"]);
+    work.state = JobState::Done;
+    tx.update_job(&work).await.unwrap();
+    assert_eq!(tx.host_ties(there.id).await.unwrap().jobs, 0);
+    tx.commit().await.unwrap();
+    for host in [here, there.id] {
+        let proven = store.proven_ways(host).await.unwrap();
+        assert_eq!(proven, BTreeSet::from([(there.id, here)]));
+    }
+}
 
 async fn migrations_round_trip_newest_first(world: World) {
     let store = world.store;

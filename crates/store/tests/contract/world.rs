@@ -174,6 +174,7 @@ pub fn host(name: &str) -> Host {
         cores: 8,
         memory: MiB(16_384),
         mode: HostMode::Active,
+        machine: None,
         created_at: at(1),
     }
 }

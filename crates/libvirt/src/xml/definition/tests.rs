@@ -60,6 +60,7 @@ fn platform(virt_type: &str) -> Platform {
         virt_type: virt_type.into(),
         machine: Some("q35".into()),
         has_cpu_models: true,
+        uuid: None,
         cpu_model: String::new(),
     }
 }

@@ -147,6 +147,8 @@ pub struct HostPage {
     pub off: Form,
     /// Removing it.
     pub remove: Form,
+    /// What is still to be done by hand.
+    pub missing: Vec<Missing>,
     /// What happened.
     pub history: Vec<Happened>,
 }
@@ -164,6 +166,15 @@ pub struct Missing {
     pub what: String,
     /// Commands.
     pub commands: Vec<String>,
+}
+
+impl From<bellwether_engine::hosts::Advice> for Missing {
+    fn from(advice: bellwether_engine::hosts::Advice) -> Self {
+        Self {
+            what: advice.what,
+            commands: advice.commands,
+        }
+    }
 }
 
 /// Adding a host.

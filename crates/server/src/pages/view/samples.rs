@@ -560,6 +560,10 @@ fn pages(hostile: bool) -> Vec<(&'static str, String)> {
         uri: text("qemu+ssh://bellwether@host1.example.org/system"),
         trouble: (health == HostHealth::Unreachable)
             .then(|| text("The connection was refused: is libvirtd running there?")),
+        missing: vec![hosts::Missing {
+            what: text("So that host1 can move VMs to host2, run as root on host1:"),
+            commands: vec![text("ssh-copy-id root@host2")],
+        }],
         sampled: "Sampled 4 s ago, in 12 ms.".into(),
         cpu: Reading::new("12", "%").aged((health != HostHealth::Ready).then(|| "7 min".into())),
         cpu_under: "1.9 of 16 cores".into(),
