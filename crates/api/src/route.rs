@@ -116,6 +116,7 @@ routes! {
     Get    "/api/v1/jobs" User;
     Get    "/api/v1/jobs/{id}" Owner;
     Post   "/api/v1/jobs/{id}/cancel" Owner;
+    Post   "/api/v1/jobs/{id}/retry" Admin;
 
     Get    "/api/v1/fleet" Admin;
     Get    "/api/v1/hosts" Admin;

@@ -121,6 +121,9 @@ pub struct Vm {
     /// Address on that network.
     #[schema(value_type = String)]
     pub address: IpAddr,
+    /// Whether its guest was seen to have that address since it was started; absent where nobody can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reachable: Option<bool>,
     /// First day of the lease.
     #[schema(value_type = String, format = Date)]
     pub lease_from: Day,
@@ -146,6 +149,7 @@ impl Vm {
         names: &dyn Names,
         seen: &Observed,
         first_password_waiting: bool,
+        reachable: Option<bool>,
         now: Timestamp,
     ) -> Self {
         Self {
@@ -167,6 +171,7 @@ impl Vm {
             network: network_ref(names, vm.network),
             mac: vm.mac.to_string(),
             address: vm.address,
+            reachable,
             lease_from: vm.lease_from,
             lease_until: vm.lease_until,
             purpose: vm.purpose.clone(),

@@ -216,7 +216,10 @@ fn our_vm() -> vm::Vm {
 #[test]
 fn a_vm_with_what_is_seen_of_it() {
     let later = NOW.plus(std::time::Duration::from_secs(42));
-    golden("vm", &Vm::new(&our_vm(), &Known, &seen(), true, later));
+    golden(
+        "vm",
+        &Vm::new(&our_vm(), &Known, &seen(), true, Some(true), later),
+    );
 }
 
 #[test]

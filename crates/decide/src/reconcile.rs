@@ -2,14 +2,15 @@
 //! to do, and what to ask first.
 //!
 //! Repaired, exactly:
-//! - One UUID that shows running on two hosts is an alarm; a person stops one of them. Nothing is done to either.
+//! - One UUID that shows live (running or paused) on two hosts is an alarm; a person stops one of them. Nothing is done
+//!   to either. One that is only defined on a second host is noted.
 //! - A VM whose host does not answer is shown as such, and as what it is when its host is back.
 //! - A VM that its host shows otherwise than recorded follows its host.
 //! - A guest that went off while its host stayed in sight shut itself down: that is its owner's wish, so it stays off.
 //!   One first seen off after its host was away was stopped by its host's going down, and is started again if it is
 //!   wanted on and its lease goes on, after every host that could run it said that it does not. One that crashed too.
-//! - A VM its host no longer knows, and that shows live on another host of its storage, was moved by somebody; it is
-//!   followed there. If it shows nowhere it is missing: that is said, and nothing is deleted.
+//! - A VM its host no longer knows, or shows off, and that shows live on another host of its storage, was moved by
+//!   somebody; it is followed there. If it shows nowhere it is missing: that is said, and nothing is deleted.
 //! - A VM whose host an admin declared off runs nowhere, by that word: it is off. If it is wanted on, and its storage is
 //!   shared, it is started on another host, after every other host that could run it said that it does not.
 //! - What an undone job left on a host (its tombstone) is removed when it shows there, unless it is the only one that runs.
@@ -65,11 +66,18 @@ pub struct Facts<'a> {
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Repair {
-    /// One VM shows running on more than one host. Ask each before crying wolf; then say so, loudly.
+    /// One VM shows live on more than one host. Ask each before crying wolf; then say so, loudly.
     Alarm {
         /// The VM.
         vm: VmId,
-        /// Where it shows running.
+        /// Where it shows live.
+        hosts: Vec<HostId>,
+    },
+    /// It shows on hosts to which it is not bound, where nothing is done to it. Ask each, then say so.
+    Twin {
+        /// The VM.
+        vm: VmId,
+        /// Where it shows.
         hosts: Vec<HostId>,
     },
     /// Its host does not answer.
@@ -89,27 +97,23 @@ pub enum Repair {
         /// The VM.
         vm: VmId,
     },
-    /// It is wanted on and off. Ask every host in `ask` now, and start it only if [`may_start`] says so.
+    /// It is wanted on and off. Ask every host that [`could_run`] it, and start it only if [`may_start`] says so.
     Start {
         /// The VM.
         vm: VmId,
         /// Its host.
         host: HostId,
-        /// Every other host that could run it.
-        ask: Vec<HostId>,
     },
     /// Its host is declared off: it is off.
     GiveUp {
         /// The VM.
         vm: VmId,
     },
-    /// It is wanted on and its host is declared off. Ask every host in `ask` now, and start it on one of them only if
-    /// [`may_start`] says so.
+    /// It is wanted on and its host is declared off. Ask every host that [`could_run`] it, and start it on one of them only
+    /// if [`may_start`] says so.
     StartElsewhere {
         /// The VM.
         vm: VmId,
-        /// Every other host that could run it.
-        ask: Vec<HostId>,
     },
     /// Somebody moved it: it belongs to another host now. Ask that host before writing it down.
     Rebind {
@@ -136,15 +140,21 @@ pub enum Repair {
 pub fn reconcile(facts: &Facts<'_>) -> Vec<Repair> {
     let mut repairs = Vec::new();
     for vm in facts.vms.iter().filter(|vm| vm.state != VmState::Gone) {
-        let twice = running_on(facts, vm);
-        if twice.len() > 1 {
+        let running = |power| power == PowerState::Running;
+        let (running, live) = (
+            shows_on(facts, vm, running),
+            shows_on(facts, vm, PowerState::is_live),
+        );
+        // Whoever makes, moves or removes it may have it stand still in two places for a while, and settles that.
+        let handled = facts.held.contains(&vm.id) || in_hands(vm);
+        if running.len() > 1 || live.len() > 1 && !handled {
             // Whatever else is wrong with it: first a person must look.
             repairs.push(Repair::Alarm {
                 vm: vm.id,
-                hosts: twice,
+                hosts: live,
             });
-        } else if !facts.held.contains(&vm.id) {
-            repairs.extend(one(facts, vm));
+        } else if !handled {
+            repairs.extend(one(facts, vm).or_else(|| twins(facts, vm)));
         }
     }
     repairs.extend(leftovers(facts));
@@ -187,24 +197,36 @@ fn ready(seen: &HostSeen) -> bool {
     seen.health == HostHealth::Ready
 }
 
-/// Hosts that answer and show the VM running, with no move that explains it.
-fn running_on(facts: &Facts<'_>, vm: &Vm) -> Vec<HostId> {
+/// Whether a job that makes, moves or removes it settles its state.
+fn in_hands(vm: &Vm) -> bool {
+    matches!(
+        vm.state,
+        VmState::Provisioning | VmState::Migrating | VmState::Deleting | VmState::Gone
+    )
+}
+
+/// Hosts that answer and show the VM in a power state that `fits`, with no move that explains it.
+fn shows_on(facts: &Facts<'_>, vm: &Vm, fits: impl Fn(PowerState) -> bool) -> Vec<HostId> {
     let all = facts.observed.hosts.values().filter(|seen| ready(seen));
-    let running = all.filter(|seen| {
+    let showing = all.filter(|seen| {
         let there = seen.vm(vm.id.0);
-        there.is_some_and(|vm| vm.power == PowerState::Running && !vm.migrating)
+        there.is_some_and(|vm| fits(vm.power) && !vm.migrating)
     });
-    running.map(|seen| seen.host).collect()
+    showing.map(|seen| seen.host).collect()
+}
+
+/// Where it shows although it is not bound there, but for what a tombstone speaks of.
+fn twins(facts: &Facts<'_>, vm: &Vm) -> Option<Repair> {
+    let buried = |host: HostId| {
+        let mut leftovers = facts.leftovers.iter();
+        leftovers.any(|leftover| leftover.vm == vm.id && leftover.host == host)
+    };
+    let mut hosts = shows_on(facts, vm, |_| true);
+    hosts.retain(|host| *host != vm.host && !buried(*host));
+    (!hosts.is_empty()).then_some(Repair::Twin { vm: vm.id, hosts })
 }
 
 fn one(facts: &Facts<'_>, vm: &Vm) -> Option<Repair> {
-    // Whoever makes, moves or removes it settles its state.
-    if matches!(
-        vm.state,
-        VmState::Provisioning | VmState::Migrating | VmState::Deleting | VmState::Gone
-    ) {
-        return None;
-    }
     let declared_off = facts
         .hosts
         .iter()
@@ -225,8 +247,9 @@ fn one(facts: &Facts<'_>, vm: &Vm) -> Option<Repair> {
         }
         HostHealth::Unreachable | HostHealth::Stale | HostHealth::Connecting => None,
         HostHealth::Ready => match seen.vm(vm.id.0).map(|vm| vm.power) {
-            Some(power) => shown(facts, vm, power),
-            None => not_shown(facts, vm),
+            Some(power) if power.is_live() => shown(facts, vm, power),
+            Some(power) => lives_elsewhere(facts, vm).or_else(|| shown(facts, vm, power)),
+            None => Some(lives_elsewhere(facts, vm).unwrap_or(Repair::Missing { vm: vm.id })),
         },
     }
 }
@@ -251,7 +274,6 @@ fn shown(facts: &Facts<'_>, vm: &Vm, power: PowerState) -> Option<Repair> {
         PowerState::ShutOff | PowerState::Crashed => Some(Repair::Start {
             vm: vm.id,
             host: vm.host,
-            ask: could_run(facts, vm),
         }),
     }
 }
@@ -262,22 +284,29 @@ fn watched(facts: &Facts<'_>, host: HostId) -> bool {
     since.is_some_and(|since| facts.now.since(*since) >= facts.period * 3)
 }
 
-/// Every other host that could run the VM: all that share its storage, and any on which it shows. One that is declared
-/// off is not asked.
-fn could_run(facts: &Facts<'_>, vm: &Vm) -> Vec<HostId> {
-    let shared = facts
-        .storages
+/// Every other host that could run the VM: all that share its storage, any that last showed it, and any on which a job may
+/// have left it. One that is declared off is not asked.
+pub fn could_run(
+    vm: &Vm,
+    hosts: &[Host],
+    storages: &[Storage],
+    observed: &Observed,
+    leftovers: &[Leftover],
+) -> Vec<HostId> {
+    let shared = storages
         .iter()
         .filter(|storage| storage.id == vm.storage && storage.kind == StorageKind::Shared)
         .flat_map(|storage| storage.members.iter().map(|member| member.host));
-    let showing = facts.observed.sightings(vm.id.0).map(|(host, _)| host);
+    let showing = observed.sightings(vm.id.0).map(|(host, _)| host);
+    let left = leftovers.iter().filter(|leftover| leftover.vm == vm.id);
     let all: BTreeSet<HostId> = shared
         .chain(showing)
+        .chain(left.map(|leftover| leftover.host))
         .filter(|host| *host != vm.host)
         .collect();
     all.into_iter()
         .filter(|id| {
-            let host = facts.hosts.iter().find(|host| host.id == *id);
+            let host = hosts.iter().find(|host| host.id == *id);
             host.is_some_and(|host| host.mode != HostMode::DeclaredOff)
         })
         .collect()
@@ -289,21 +318,17 @@ fn given_up(facts: &Facts<'_>, vm: &Vm) -> Option<Repair> {
         return Some(moved);
     }
     let wanted = vm.wanted == WantedPower::On && vm.lease_until >= facts.today;
-    let ask = could_run(facts, vm);
+    let shared = facts
+        .storages
+        .iter()
+        .any(|storage| storage.id == vm.storage && storage.kind == StorageKind::Shared);
     match vm.state {
         VmState::Running | VmState::Paused | VmState::HostUnreachable => {
             Some(Repair::GiveUp { vm: vm.id })
         }
-        VmState::ShutOff if wanted && !ask.is_empty() => {
-            Some(Repair::StartElsewhere { vm: vm.id, ask })
-        }
+        VmState::ShutOff if wanted && shared => Some(Repair::StartElsewhere { vm: vm.id }),
         _ => None,
     }
-}
-
-/// Its host answers and does not show it.
-fn not_shown(facts: &Facts<'_>, vm: &Vm) -> Option<Repair> {
-    Some(lives_elsewhere(facts, vm).unwrap_or(Repair::Missing { vm: vm.id }))
 }
 
 /// Where else in its storage it shows live, if anywhere.

@@ -3,6 +3,7 @@
 use crate::{
     Admin, Engine,
     place::{self, Approval, Placed},
+    request,
 };
 use bellwether_decide::{fleet::Fleet, place::Placement};
 use bellwether_model::{
@@ -147,6 +148,9 @@ pub async fn refuse(
     request.decided_by = Some(admin.user);
     request.decided_at = Some(engine.now());
     let mut tx = engine.store().begin().await?;
+    if before == RequestState::Placed {
+        request::give_back(engine, &mut tx, &mut request, "The request was refused.").await?;
+    }
     tx.update_request(&request, before).await?;
     engine
         .audit(
@@ -163,5 +167,6 @@ pub async fn refuse(
         .await?;
     tx.commit().await?;
     engine.tell().await;
+    engine.inner.fleet_changed.notify_waiters();
     Ok(request)
 }

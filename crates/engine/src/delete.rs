@@ -3,6 +3,7 @@
 mod work;
 
 pub use work::Delete;
+pub(crate) use work::NOT_DELETED;
 
 use crate::{Actor, Engine, again, jobs::new_job};
 use bellwether_model::{
@@ -16,6 +17,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Serialize, Deserialize)]
 struct Data {
     vm: VmId,
+    /// What it was, and what was wanted of it, before it was told to go.
+    before: VmState,
+    wanted: WantedPower,
 }
 
 /// Asks for the VM to be removed with its disk; `typed_name` must be its name.
@@ -49,7 +53,11 @@ async fn ask_once(engine: &Engine, actor: &Actor, id: VmId, typed_name: &str) ->
         subject,
         Some(vm.owner),
         Some(actor),
-        &Data { vm: id },
+        &Data {
+            vm: id,
+            before: vm.state,
+            wanted: vm.wanted,
+        },
     )?;
     vm.state = vm.state.step(VmState::Deleting)?;
     vm.wanted = WantedPower::Off;

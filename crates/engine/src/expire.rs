@@ -25,6 +25,8 @@ use bellwether_store::{AuditQuery, JobQuery, VmQuery};
 
 /// The audit log's word for a warning.
 const WARNED: &str = "lease.warn";
+/// How the note of a VM begins whose lease has ended.
+const ENDED: &str = "Its lease ended on ";
 /// Lines and jobs of one VM that are looked through.
 const LOOKED_AT: u32 = 200;
 
@@ -138,7 +140,7 @@ async fn warn(engine: &Engine, vm: &Vm, days_left: u32) -> Result<()> {
 async fn stop(engine: &Engine, mut vm: Vm, action: PowerAction) -> Result<()> {
     let job = power::job(engine, &vm, action, None)?;
     vm.wanted = WantedPower::Off;
-    vm.note = Some(format!("Its lease ended on {}.", vm.lease_until));
+    vm.note = Some(format!("{ENDED}{}.", vm.lease_until));
     let doing = match action {
         PowerAction::Shutdown => "shutting down",
         _ => "forced off",
@@ -160,7 +162,7 @@ async fn set_ended(engine: &Engine, mut vm: Vm) -> Result<()> {
     vm.state = vm.state.step(VmState::Ended)?;
     vm.wanted = WantedPower::Off;
     vm.note = Some(format!(
-        "Its lease ended on {}. Its disk is kept; extend the lease to use it again.",
+        "{ENDED}{}. Its disk is kept; extend the lease to use it again.",
         vm.lease_until
     ));
     let text = format!("\"{}\" is off and kept", vm.name);

@@ -5,7 +5,7 @@
 //!
 //! - Before there is a VM: [`people`], [`sessions`], [`request`], [`approve`], [`place`].
 //! - Making it: [`provision`] (a job), [`seed`].
-//! - Living: [`monitor`] (a task), [`power`], [`console`], [`secrets`], [`migrate`].
+//! - Living: [`monitor`] (a task), [`power`], [`reach`] (a task), [`console`], [`secrets`], [`migrate`].
 //! - Ending: [`expire`] (a task), [`delete`].
 //! - Always: [`reconcile`] (a task), [`jobs`] (the journal and its runner).
 //! - What the fleet is made of: [`hosts`], [`storages`], [`networks`], [`images`], [`policy`].
@@ -25,6 +25,7 @@ pub mod place;
 pub mod policy;
 pub mod power;
 pub mod provision;
+pub mod reach;
 pub mod reconcile;
 pub mod request;
 pub mod secrets;

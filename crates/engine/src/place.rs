@@ -374,11 +374,9 @@ async fn reserve(
     })
 }
 
-/// Whether the VM's host has room for it to be started again: a VM that is off by intent holds no memory.
-pub(crate) async fn check_room_to_start(engine: &Engine, vm: &Vm) -> Result<()> {
-    if vm.wanted == WantedPower::On {
-        return Ok(());
-    }
+/// The generation of the fleet at which the VM's host has room for it to be started again: a VM that is off by intent
+/// holds no memory. Fails with what is short.
+pub(crate) async fn room_to_start(engine: &Engine, vm: &Vm) -> Result<i64> {
     let gathered = gather(engine).await?;
     let host = gathered
         .fleet
@@ -396,7 +394,7 @@ pub(crate) async fn check_room_to_start(engine: &Engine, vm: &Vm) -> Result<()> 
         )
     };
     place::room(host, &ask, &gathered.policy)
-        .map(|_| ())
+        .map(|_| gathered.generation)
         .map_err(|short| {
             let message = format!(
                 "{} has no room to start it now. {}.",

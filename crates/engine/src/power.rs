@@ -90,10 +90,13 @@ async fn ask_once(engine: &Engine, actor: &Actor, id: VmId, action: PowerAction)
         return crate::reconcile::elsewhere(engine, vm, Some(actor)).await;
     }
     let job = job(engine, &vm, action, Some(actor))?;
-    if action == PowerAction::Start {
-        crate::place::check_room_to_start(engine, &vm).await?;
-    }
-    let generation = engine.store().fleet_generation().await?;
+    let generation = match action {
+        // One that is wanted on holds its room already.
+        PowerAction::Start if vm.wanted == WantedPower::Off => {
+            crate::place::room_to_start(engine, &vm).await?
+        }
+        _ => engine.store().fleet_generation().await?,
+    };
     let mut tx = engine.store().begin().await?;
     let wanted = match action {
         PowerAction::Start | PowerAction::Reboot => WantedPower::On,

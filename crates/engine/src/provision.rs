@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use bellwether_hypervisor::HypervisorError;
 use bellwether_model::{
     Error, HostId, RequestId, VmId,
-    host::HostHealth,
+    host::{HostHealth, HostMode},
     observed::PowerState,
     request::RequestState,
     states::State,
@@ -90,6 +90,16 @@ impl Work for Provision {
     async fn run(&self, at: usize, run: &mut Run) -> Result<(), Halt> {
         let mut data: Data = run.data()?;
         let vm = run.engine.store().vm(data.vm).await?;
+        let host = run.engine.store().host(vm.host).await?;
+        if at == IMAGE && host.mode == HostMode::Maintenance {
+            // Room for a period to come was reserved long ago; nothing new lands on a host that was put aside since.
+            data.host_went_away = true;
+            run.save(&data).await?;
+            return Err(Halt::Fail(Error::conflict(format!(
+                "{} is put aside for maintenance.",
+                host.name
+            ))));
+        }
         let outcome = match at {
             IMAGE => image(run, &vm).await,
             DISK => disk(run, &vm).await,
@@ -225,14 +235,18 @@ async fn verify(run: &mut Run, vm: &Vm) -> Result<(), Halt> {
     loop {
         match host.power(vm.id.0).await? {
             Some(PowerState::Running) => return Ok(()),
-            Some(PowerState::Paused) => host.resume(vm.id.0).await?,
             state if tokio::time::Instant::now() > until => {
                 let seen = state.map_or("not there", PowerState::as_str);
                 return Err(Halt::Fail(Error::conflict(format!(
                     "The VM was started but is {seen}."
                 ))));
             }
-            _ => tokio::time::sleep(Duration::from_millis(100)).await,
+            state => {
+                if state == Some(PowerState::Paused) {
+                    host.resume(vm.id.0).await?;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
         }
     }
 }

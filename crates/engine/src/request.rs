@@ -3,10 +3,13 @@
 use crate::{Actor, Engine};
 use bellwether_decide::request::{Draft, RequestContext, validate};
 use bellwether_model::{
-    Error, RequestId, Result,
+    Day, Error, RequestId, Result,
+    job::JobState,
     request::{Request, RequestState},
     states::State,
+    vm::VmState,
 };
+use bellwether_store::{JobQuery, Tx};
 
 /// Checks what was typed and records the request; every wrong field is named.
 pub async fn submit(engine: &Engine, actor: &Actor, draft: &Draft) -> Result<Request> {
@@ -61,7 +64,55 @@ pub async fn submit(engine: &Engine, actor: &Actor, draft: &Draft) -> Result<Req
     Ok(request)
 }
 
-/// Takes back a request that was not granted yet.
+/// Whether the request can still be taken back or refused: nothing was made for it. One that is placed for a period to
+/// come is made on its first day.
+pub fn is_open(request: &Request, today: Day) -> bool {
+    match request.state {
+        RequestState::Pending | RequestState::WaitingForRoom | RequestState::Failed => true,
+        RequestState::Placed => request.spec.from > today,
+        _ => false,
+    }
+}
+
+/// Gives back what is reserved for a placed request, in the transaction that closes it. Fails with `Conflict` where the
+/// VM is being made already.
+pub(crate) async fn give_back(
+    engine: &Engine,
+    tx: &mut Tx,
+    request: &mut Request,
+    why: &str,
+) -> Result<()> {
+    let Some(id) = request.vm.take() else {
+        return Ok(());
+    };
+    let open = JobQuery {
+        vm: Some(id),
+        states: vec![JobState::Queued, JobState::Running, JobState::Undoing],
+        limit: 1,
+        ..JobQuery::default()
+    };
+    let mut vm = tx.vm(id).await?;
+    for mut job in engine.store().jobs(open).await? {
+        if job.state != JobState::Queued {
+            return Err(Error::conflict(
+                "The VM is being made already; cancel that job, or delete the VM once it is there.",
+            ));
+        }
+        job.state = job.state.step(JobState::Undone)?;
+        job.error = Some(why.into());
+        job.ended_at = Some(engine.now());
+        // Refused where a runner claims it in between.
+        tx.update_job(&job).await?;
+        engine.emit(tx, "job", job.id, job.owner).await?;
+    }
+    vm.state = vm.state.step(VmState::Gone)?;
+    vm.note = Some(why.into());
+    tx.update_vm(&mut vm).await?;
+    tx.release_address(id, engine.now()).await?;
+    engine.emit(tx, "vm", id, Some(vm.owner)).await
+}
+
+/// Takes back a request for which nothing was made yet.
 pub async fn withdraw(engine: &Engine, actor: &Actor, id: RequestId) -> Result<Request> {
     let mut request = engine.store().request(id).await?;
     actor.may_see(request.owner, "request")?;
@@ -73,6 +124,9 @@ pub async fn withdraw(engine: &Engine, actor: &Actor, id: RequestId) -> Result<R
     let before = request.state;
     request.state = before.step(RequestState::Withdrawn)?;
     let mut tx = engine.store().begin().await?;
+    if before == RequestState::Placed {
+        give_back(engine, &mut tx, &mut request, "The request was withdrawn.").await?;
+    }
     tx.update_request(&request, before).await?;
     engine
         .audit(
@@ -89,5 +143,6 @@ pub async fn withdraw(engine: &Engine, actor: &Actor, id: RequestId) -> Result<R
         .await?;
     tx.commit().await?;
     engine.tell().await;
+    engine.inner.fleet_changed.notify_waiters();
     Ok(request)
 }

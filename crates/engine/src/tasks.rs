@@ -1,7 +1,7 @@
 //! Tasks: what runs for ever on a period. A task takes no input, may be run at any time and any number of times, and
 //! says how its last run went.
 
-use crate::{Engine, expire, images, jobs, monitor, reconcile};
+use crate::{Engine, expire, images, jobs, monitor, reach, reconcile};
 use bellwether_model::{Result, Timestamp};
 use std::{collections::BTreeMap, future::Future, sync::Mutex, time::Duration};
 use tokio::task::JoinHandle;
@@ -60,6 +60,13 @@ pub(crate) fn spawn_all(engine: &Engine, stop: &CancellationToken) -> Vec<JoinHa
             "reconcile",
             engine.settings().period,
             |engine| async move { reconcile::run(&engine).await },
+        ),
+        periodic(
+            engine,
+            stop,
+            "reach",
+            engine.settings().period,
+            |engine| async move { reach::run(&engine).await },
         ),
         periodic(
             engine,

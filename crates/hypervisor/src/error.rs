@@ -45,7 +45,10 @@ pub enum HypervisorError {
     /// The pool or host file system is full.
     #[error("no space left: {0}")]
     NoSpace(String),
-    /// The VM is in a state in which this can't be done (already running, not running, busy with a job).
+    /// The VM or volume is held by another call, or the host takes no more at once: later it can be done.
+    #[error("the host is busy: {0}")]
+    Busy(String),
+    /// The VM is in a state in which this can't be done (already running, not running).
     #[error("the VM can't do that now: {0}")]
     WrongState(String),
     /// The host can't do this at all.
@@ -82,7 +85,7 @@ impl HypervisorError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::NoConnection { why, .. } => !why.is_refusal(),
-            Self::Unreachable(_) | Self::TimedOut(_) => true,
+            Self::Unreachable(_) | Self::TimedOut(_) | Self::Busy(_) => true,
             _ => false,
         }
     }
@@ -115,7 +118,8 @@ impl From<HypervisorError> for Error {
             HypervisorError::NoConnection { .. }
             | HypervisorError::Unreachable(_)
             | HypervisorError::NotLetIn(_)
-            | HypervisorError::TimedOut(_) => Error::unavailable(sentence),
+            | HypervisorError::TimedOut(_)
+            | HypervisorError::Busy(_) => Error::unavailable(sentence),
             HypervisorError::NoSuchVm
             | HypervisorError::NoSuchPool(_)
             | HypervisorError::NoSuchVolume(_) => {

@@ -36,8 +36,7 @@ impl Migration for LibvirtHost {
             .as_deref()
             .map(migrate_uri)
             .transpose()?;
-        let busy =
-            |_| HypervisorError::WrongState("too many moves are under way on its host".into());
+        let busy = |_| HypervisorError::Busy("too many moves are under way on its host".into());
         let place = timeout(QUICK, Arc::clone(&self.moves).acquire_owned())
             .await
             .map_err(busy)?

@@ -94,9 +94,8 @@ pub(crate) fn call_error(operation: &str, failure: &Failure) -> HypervisorError 
         v::VIR_ERR_NO_SUPPORT
         | v::VIR_ERR_ARGUMENT_UNSUPPORTED
         | v::VIR_ERR_OPERATION_UNSUPPORTED => HypervisorError::Unsupported(said()),
-        v::VIR_ERR_OPERATION_INVALID | v::VIR_ERR_RESOURCE_BUSY | v::VIR_ERR_OPERATION_TIMEOUT => {
-            HypervisorError::WrongState(said())
-        }
+        v::VIR_ERR_OPERATION_INVALID => HypervisorError::WrongState(said()),
+        v::VIR_ERR_RESOURCE_BUSY | v::VIR_ERR_OPERATION_TIMEOUT => HypervisorError::Busy(said()),
         v::VIR_ERR_OPERATION_ABORTED => HypervisorError::Cancelled,
         v::VIR_ERR_OPERATION_DENIED | v::VIR_ERR_ACCESS_DENIED => HypervisorError::NotLetIn(said()),
         v::VIR_ERR_INVALID_CONN => {
@@ -486,7 +485,7 @@ mod tests {
                 virt_sys::VIR_ERR_OPERATION_TIMEOUT,
                 "cannot acquire state change lock"
             ),
-            E::WrongState(_)
+            E::Busy(_)
         ));
         assert!(failed(9999, "new").leaves_doubt());
     }

@@ -35,7 +35,7 @@ pub(crate) async fn upload(
     source: ByteSource,
     on_bytes: OnBytes,
 ) -> Result<VolumeSeen> {
-    let busy = |_| HypervisorError::WrongState("too many uploads are under way".into());
+    let busy = |_| HypervisorError::Busy("too many uploads are under way".into());
     let place = timeout(PLACE, Arc::clone(&host.transfers).acquire_owned())
         .await
         .map_err(busy)?

@@ -6,8 +6,10 @@
 //!               ▼  │
 //!             failed
 //! ```
-//! listed → fetching: somebody asked for a catalogue entry, gave a URL or uploads. fetching → ready: size, checksum and
-//! contents verified. fetching → failed: the reason is kept, nothing of it is used. failed → fetching: tried again.
+//! - listed → fetching: somebody asked for a catalogue entry, gave a URL or uploads.
+//! - fetching → ready: size, checksum and contents verified.
+//! - fetching → failed: the reason is kept, nothing of it is used.
+//! - failed → fetching: tried again.
 
 use crate::{GiB, HostId, ImageId, MiB, StorageId, Timestamp, state_machine, vm::Devices};
 use serde::{Deserialize, Serialize};

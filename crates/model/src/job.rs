@@ -2,16 +2,24 @@
 //!
 //! ```text
 //! queued ──► running ──► done
-//!              │ │
-//!              │ └──► undoing ──► undone
-//!              │         │
-//!              ▼         ▼
-//!            failed   needs a person
+//!   │          │ │ ▲
+//!   │          │ │ └──────────────┐
+//!   │          │ └──► undoing ──► undone
+//!   │          ▼         │  ▲     │
+//!   │        failed      ▼  │     │
+//!   ▼               needs a person┘
+//! undone
 //! ```
-//! queued → running: claimed by a runner under a lease and a fencing number. running → done: every step did.
-//! running → undoing: a step failed, or somebody cancelled, before the point of no return. undoing → undone: every undo
-//! did. running → failed: failed where nothing is to undo or after the point of no return; reconcile settles the rest.
-//! undoing → needs a person: an undo keeps failing; says what is left. running, undoing → the same: another runner took over.
+//! - queued → running: claimed by a runner under a lease and a fencing number. Another runner may take over from it
+//!   there, and while it is undoing.
+//! - queued → undone: what it was for was taken back before it began.
+//! - running → done: every step did.
+//! - running → undoing: a step failed, or somebody cancelled, before the point of no return.
+//! - running → failed: failed where nothing is to undo or after the point of no return; reconcile settles the rest.
+//! - running → needs a person: what is so can't be known, or not be mended without one.
+//! - undoing → undone: every undo did.
+//! - undoing → needs a person: an undo keeps failing; says what is left.
+//! - needs a person → running, undoing: a person mended what hindered it and has it try again, or what is so is clear.
 
 use crate::{HostId, ImageId, JobId, RequestId, Timestamp, UserId, VmId, state_machine};
 use serde::{Deserialize, Serialize};

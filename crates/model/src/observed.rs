@@ -46,6 +46,28 @@ impl PowerState {
     }
 }
 
+/// Whether a guest was seen to have its address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// It has it.
+    Yes,
+    /// It has others.
+    No,
+    /// Its host can't tell, or not yet.
+    Unknown,
+}
+
+impl Reach {
+    /// Yes or no, where it is known.
+    pub fn known(self) -> Option<bool> {
+        match self {
+            Reach::Yes => Some(true),
+            Reach::No => Some(false),
+            Reach::Unknown => None,
+        }
+    }
+}
+
 /// One VM as one host shows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VmSeen {

@@ -4,8 +4,10 @@
 //! waiting ──► active ◄──► disabled
 //!    └──────────────────────▲
 //! ```
-//! waiting → active: an admin's word, or at once where the policy says so. active ⇄ disabled: an admin; a disabled
-//! person can't log in and their tokens stop working, their VMs stay. waiting → disabled: an admin declined.
+//! - waiting → active: an admin's word, or at once where the policy says so.
+//! - waiting → disabled: an admin declined.
+//! - active → disabled: an admin; a disabled person can't log in and their tokens stop working, their VMs stay.
+//! - disabled → active: an admin.
 
 use crate::{Timestamp, TokenId, UserId, state_machine};
 use serde::{Deserialize, Serialize};

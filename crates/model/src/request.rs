@@ -2,20 +2,31 @@
 //!
 //! ```text
 //! pending ──► approved ──► placed ──► fulfilled
-//!   │ │          │  ▲        │ ▲
-//!   │ │          ▼  │        │ │
+//!   │ │          │           ▲ │
+//!   │ │          ▼           ▼ │
 //!   │ │       waiting for room │
-//!   │ └► refused    ▲        │ │
-//!   └► withdrawn    └────────┤ │
-//!                            ▼ │
-//!                   approved ◄─ failed
+//!   │ │              │         │
+//!   │ │              ▼         │
+//!   │ │ approved ◄─ failed ◄───┘
+//!   │ └► refused     ◄─ waiting for room, placed, failed
+//!   └► withdrawn     ◄─ waiting for room, placed, failed
 //! ```
-//! pending → approved: an admin. pending → refused: an admin, with a reason. pending → withdrawn: the user.
-//! approved → placed: room reserved on a host. approved → waiting for room: no host can take it now; tried again when
-//! the fleet changes. waiting for room → placed: a host can. waiting for room → withdrawn / refused: by the user, by an admin.
-//! placed → fulfilled: the VM runs. placed → waiting for room: its host died before anything could have reached it.
-//! placed → failed: creation failed and was undone; the reason is kept. failed → approved: an admin tries again.
-//! failed → refused / withdrawn: given up.
+//! - pending → approved: an admin.
+//! - pending → refused: an admin, with a reason.
+//! - pending → withdrawn: the user.
+//! - approved → placed: room reserved on a host.
+//! - approved → waiting for room: no host can take it now; tried again when the fleet changes.
+//! - waiting for room → placed: a host can.
+//! - waiting for room → withdrawn: the user.
+//! - waiting for room → refused: an admin.
+//! - waiting for room → failed: its period passed meanwhile.
+//! - placed → fulfilled: the VM runs.
+//! - placed → waiting for room: its host died, or was put aside, before anything could have reached it.
+//! - placed → failed: creation failed and was undone; the reason is kept.
+//! - placed → withdrawn: the user, before its first day.
+//! - placed → refused: an admin, before its first day.
+//! - failed → approved: an admin tries again.
+//! - failed → refused, withdrawn: given up, by an admin or the user.
 
 use crate::{
     Day, GiB, HostId, ImageId, MiB, NetworkId, RequestId, StorageId, Timestamp, UserId, Vcpus,
@@ -31,9 +42,9 @@ state_machine! {
         /// Approved; looking for room.
         Approved = "approved" => [Placed, WaitingForRoom],
         /// Approved, but no host can take it yet.
-        WaitingForRoom = "waiting for room" => [Placed, Withdrawn, Refused],
+        WaitingForRoom = "waiting for room" => [Placed, Failed, Withdrawn, Refused],
         /// Room is reserved; the VM is being made.
-        Placed = "placed" => [Fulfilled, WaitingForRoom, Failed],
+        Placed = "placed" => [Fulfilled, WaitingForRoom, Failed, Withdrawn, Refused],
         /// The VM exists.
         Fulfilled = "fulfilled" => [],
         /// The user took it back.

@@ -59,3 +59,55 @@ macro_rules! state_machine {
         }
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// The edges that a module's first page tells, as lines `- from → to, to: why`.
+    fn told(source: &str) -> BTreeSet<(String, String)> {
+        let mut edges = BTreeSet::new();
+        for line in source
+            .lines()
+            .filter_map(|line| line.strip_prefix("//! - "))
+        {
+            let Some((from, rest)) = line.split_once(" → ") else {
+                continue;
+            };
+            let (to, _) = rest.split_once(": ").expect("why");
+            for from in from.split(", ") {
+                for to in to.split(", ") {
+                    let new = edges.insert((from.to_owned(), to.to_owned()));
+                    assert!(new, "{from} → {to} is told twice");
+                }
+            }
+        }
+        edges
+    }
+
+    fn allowed<S: State>() -> BTreeSet<(String, String)> {
+        let mut edges = BTreeSet::new();
+        for from in S::ALL {
+            edges.extend(
+                from.next()
+                    .iter()
+                    .map(|to| (from.to_string(), to.to_string())),
+            );
+        }
+        edges
+    }
+
+    #[test]
+    fn every_edge_is_told_where_the_states_are_and_no_other() {
+        use crate::{
+            image::ImageState, job::JobState, people::AccountState, request::RequestState,
+            vm::VmState,
+        };
+        assert_eq!(told(include_str!("image.rs")), allowed::<ImageState>());
+        assert_eq!(told(include_str!("job.rs")), allowed::<JobState>());
+        assert_eq!(told(include_str!("people.rs")), allowed::<AccountState>());
+        assert_eq!(told(include_str!("request.rs")), allowed::<RequestState>());
+        assert_eq!(told(include_str!("vm.rs")), allowed::<VmState>());
+    }
+}

@@ -9,11 +9,25 @@
 //!       ├──────► host unreachable ◄──► any of the above    │
 //!       └──────────────────────────────────────────────────┘
 //! ```
-//! provisioning → running: made and verified. running ⇄ shut off, paused: seen on the host, wanted or not.
-//! running ⇄ migrating: a migration runs; it always comes back to running (on one host or the other) or to what is seen.
-//! shut off → ended: the lease is over, the VM is kept. ended → shut off: the lease was extended.
-//! any → host unreachable: the host it is bound to does not answer; back when it does. any → deleting: the owner or an
-//! admin asked by name. deleting → gone: disk, address and MAC are freed. provisioning → gone: undone.
+//! - provisioning → running: made and verified.
+//! - provisioning → gone: undone.
+//! - provisioning → shut off: seen off where a job could not tell.
+//! - running → paused, shut off: seen so on its host, wanted or not.
+//! - paused → running, shut off: seen so on its host, wanted or not.
+//! - shut off → running, paused: seen so on its host, wanted or not.
+//! - running, paused → migrating: a migration runs.
+//! - migrating → running, paused, shut off: the migration is over; what is seen, on one host or the other.
+//! - shut off → ended: the lease is over, the VM is kept.
+//! - ended → shut off: the lease was extended.
+//! - ended → running: somebody started it by hand.
+//! - provisioning, running, paused, shut off, migrating, ended, deleting → host unreachable: the host it is bound to does
+//!   not answer.
+//! - host unreachable → provisioning, running, paused, shut off, migrating, ended, deleting: the host answers again, or
+//!   somebody wants it gone.
+//! - host unreachable → gone: undone, or deleted with a host that was declared off.
+//! - provisioning, running, paused, shut off, ended → deleting: the owner or an admin asked by name.
+//! - deleting → gone: disk, address and MAC are freed.
+//! - deleting → running, shut off, ended: it could not be deleted, and why is said.
 
 use crate::{
     Day, GiB, HostId, ImageId, Mac, MiB, NetworkId, RequestId, StorageId, Timestamp, UserId, Vcpus,

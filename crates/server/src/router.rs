@@ -55,6 +55,7 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::show))
         .routes(routes!(jobs::cancel))
+        .routes(routes!(jobs::retry))
         .routes(routes!(fleet::show))
         .routes(routes!(hosts::list, hosts::add))
         .routes(routes!(hosts::try_connect))

@@ -258,8 +258,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Asks a job's runner to cancel it. `Conflict` if it has ended.
-    pub async fn request_cancel(&mut self, id: JobId) -> Result<()> {
+    /// Asks a job's runner to cancel it, now, also where the job waits for its time. `Conflict` if it has ended.
+    pub async fn request_cancel(&mut self, id: JobId, now: Timestamp) -> Result<()> {
         let job = self.job(id).await?;
         if !job.state.is_open() {
             return Err(Error::conflict(format!(
@@ -268,8 +268,12 @@ impl Tx {
             )));
         }
         // No new fencing number: the runner goes on and sees the wish.
-        sql("UPDATE jobs SET cancel = TRUE WHERE id = $1")
-            .bind(id)
+        sql(
+            "UPDATE jobs SET cancel = TRUE, not_before = CASE WHEN not_before > $2 THEN $2 ELSE not_before END \
+             WHERE id = $1",
+        )
+        .bind(id)
+        .bind(now)
             .run(self.on())
             .await
             .map(drop)

@@ -319,6 +319,17 @@ impl Client {
         .await
     }
 
+    /// Has a job that needs a person try again.
+    pub async fn retry_job(&self, id: Uuid) -> Result<Answer<Job>> {
+        self.call(
+            Method::POST,
+            &format!("/jobs/{id}/retry"),
+            NO_QUERY,
+            NO_BODY,
+        )
+        .await
+    }
+
     // Fleet and hosts
 
     /// Everything last seen.

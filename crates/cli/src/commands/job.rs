@@ -42,6 +42,12 @@ pub enum Command {
         #[arg(add = ArgValueCompleter::new(complete::jobs))]
         job: String,
     },
+    /// Have a job that needs a person try again, once what hindered it is mended
+    Retry {
+        /// Identifier
+        #[arg(add = ArgValueCompleter::new(complete::jobs))]
+        job: String,
+    },
     /// Ask a job to stop; what it did is undone
     Cancel {
         /// Identifier
@@ -100,6 +106,13 @@ pub async fn run(command: Command, cx: &Context) -> Outcome {
                 format!("The {} job is {}.", words(job.kind), words(job.state))
             })?;
             wait::settled(&job)
+        }
+        Command::Retry { job } => {
+            let id = resolve::job(cx, &job).await?;
+            let answer = cx.client.retry_job(id).await?;
+            cx.answer(&answer, |job| {
+                format!("It tries again; it is {} now.", words(job.state))
+            })
         }
         Command::Cancel { job } => {
             let id = resolve::job(cx, &job).await?;

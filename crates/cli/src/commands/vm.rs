@@ -187,7 +187,14 @@ fn sheet(cx: &Context, vm: &Vm) -> String {
             format!("{} (wanted {})", words(vm.state), vm.wanted),
         )
         .maybe("Note", vm.note.as_deref())
-        .line("Address", vm.address.to_string())
+        .line(
+            "Address",
+            match vm.reachable {
+                Some(true) => format!("{} (its guest was seen there)", vm.address),
+                Some(false) => format!("{} (its guest has another)", vm.address),
+                None => vm.address.to_string(),
+            },
+        )
         .line("Host name", &vm.hostname)
         .line("Lease", format!("{} to {}", vm.lease_from, vm.lease_until))
         .line(

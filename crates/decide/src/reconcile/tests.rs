@@ -45,6 +45,15 @@ impl Scene {
         self.observed.hosts.get_mut(&id(1, host)).unwrap().health = health;
         self
     }
+    fn asked(&self) -> Vec<HostId> {
+        could_run(
+            &self.vms[0],
+            &self.hosts,
+            &self.storages,
+            &self.observed,
+            &self.leftovers,
+        )
+    }
     fn repairs(&self) -> Vec<Repair> {
         reconcile(&Facts {
             vms: &self.vms,
@@ -68,11 +77,10 @@ fn follow(state: VmState) -> Vec<Repair> {
     }]
 }
 
-fn start(ask: &[u64]) -> Vec<Repair> {
+fn start() -> Vec<Repair> {
     vec![Repair::Start {
         vm: id(4, 1),
         host: id(1, 1),
-        ask: ask.iter().map(|n| id(1, *n)).collect(),
     }]
 }
 
@@ -127,18 +135,12 @@ fn a_guest_that_shut_itself_down_stays_off_and_one_whose_host_went_down_is_start
     let mut back = scene().shows(1, ShutOff);
     back.watched
         .insert(id(1, 1), NOW.minus(Duration::from_secs(29)));
-    assert_eq!(back.repairs(), start(&[2, 3]));
-    assert_eq!(scene().shows(1, Crashed).repairs(), start(&[2, 3]));
+    assert_eq!(back.repairs(), start());
+    assert_eq!(scene().shows(1, Crashed).repairs(), start());
     let was_away = scene()
         .vm(|vm| vm.state = VmState::HostUnreachable)
         .shows(1, ShutOff);
-    assert_eq!(was_away.repairs(), start(&[2, 3]));
-    let mut declared_off = scene().shows(1, Crashed);
-    declared_off.hosts[1].mode = HostMode::DeclaredOff;
-    assert_eq!(declared_off.repairs(), start(&[3]));
-    let mut local = scene().shows(1, Crashed).shows(3, ShutOff);
-    local.storages[0].kind = StorageKind::Local;
-    assert_eq!(local.repairs(), start(&[3]), "only where it shows");
+    assert_eq!(was_away.repairs(), start());
     let over = scene()
         .vm(|vm| vm.lease_until = day("2026-11-23"))
         .shows(1, Crashed);
@@ -147,6 +149,31 @@ fn a_guest_that_shut_itself_down_stays_off_and_one_whose_host_went_down_is_start
         follow(VmState::ShutOff),
         "its lease is over"
     );
+}
+
+#[test]
+fn every_host_that_could_run_it_is_asked_before_a_start() {
+    let hosts = |numbers: &[u64]| numbers.iter().map(|n| id(1, *n)).collect::<Vec<HostId>>();
+    assert_eq!(scene().asked(), hosts(&[2, 3]));
+    let mut declared_off = scene();
+    declared_off.hosts[1].mode = HostMode::DeclaredOff;
+    assert_eq!(declared_off.asked(), hosts(&[3]));
+    let local = || {
+        let mut scene = scene();
+        scene.storages[0].kind = StorageKind::Local;
+        scene
+    };
+    assert_eq!(local().asked(), []);
+    let shows = local().shows(3, ShutOff);
+    assert_eq!(shows.asked(), hosts(&[3]), "where it shows");
+    let silent = local().shows(3, Running).health(3, HostHealth::Unreachable);
+    assert_eq!(silent.asked(), hosts(&[3]), "where it last showed");
+    let mut left = local();
+    left.leftovers = vec![Leftover {
+        vm: id(4, 1),
+        host: id(1, 2),
+    }];
+    assert_eq!(left.asked(), hosts(&[2]), "where a job may have left it");
 }
 
 #[test]
@@ -211,8 +238,57 @@ fn running_twice_is_an_alarm_and_nothing_else() {
     assert_eq!(explained.repairs(), []);
     let left = moving().shows(1, Running).shows(3, Running);
     assert_eq!(left.repairs(), alarm);
-    // The target of a move shows paused: no alarm.
-    assert_eq!(scene().shows(1, Running).shows(3, Paused).repairs(), []);
+    // One of them may stand still: it can go on at any moment.
+    for powers in [(Running, Paused), (Paused, Running), (Paused, Paused)] {
+        let twice = scene().shows(1, powers.0).shows(3, powers.1);
+        assert_eq!(twice.repairs(), alarm, "{powers:?}");
+    }
+    // Whoever moves it has it stand still on its target.
+    assert_eq!(moving().shows(1, Running).shows(3, Paused).repairs(), []);
+    let mut held = scene().shows(1, Paused).shows(3, Running);
+    held.held.insert(id(4, 1));
+    assert_eq!(held.repairs(), []);
+}
+
+#[test]
+fn one_that_is_off_here_and_lives_elsewhere_is_followed_there_and_never_started() {
+    let rebind = [Repair::Rebind {
+        vm: id(4, 1),
+        to: id(1, 2),
+        state: VmState::Running,
+    }];
+    for off in [ShutOff, Crashed] {
+        let moved = scene().shows(1, off).shows(2, Running);
+        assert_eq!(moved.repairs(), rebind);
+    }
+    // Its disk is not there: nobody knows what that one is.
+    let mut stranger = scene().shows(1, Crashed).shows(2, Running);
+    stranger.storages = vec![storage(1, StorageKind::Local, &[1])];
+    assert_eq!(stranger.repairs(), start(), "and the start asks host 2");
+    assert_eq!(stranger.asked(), [id(1, 2)]);
+}
+
+#[test]
+fn one_that_is_only_defined_a_second_time_is_noted() {
+    let twin = [Repair::Twin {
+        vm: id(4, 1),
+        hosts: vec![id(1, 3)],
+    }];
+    let mut twice = scene().shows(1, Running).shows(3, ShutOff);
+    assert_eq!(twice.repairs(), twin);
+    twice.leftovers = vec![Leftover {
+        vm: id(4, 1),
+        host: id(1, 3),
+    }];
+    assert!(matches!(
+        twice.repairs()[..],
+        [Repair::RemoveLeftover { .. }]
+    ));
+    let away = scene()
+        .vm(|vm| vm.state = VmState::HostUnreachable)
+        .health(1, HostHealth::Unreachable)
+        .shows(3, Running);
+    assert_eq!(away.repairs(), twin, "nothing is known of its own host");
 }
 
 #[test]
@@ -303,10 +379,10 @@ proptest! {
         prop_assert_eq!(&repairs, &scene.repairs());
         for repair in &repairs {
             match repair {
-                Repair::Start { host, ask, .. } => {
+                Repair::Start { host, .. } => {
                     prop_assert!(shows(*host).is_some_and(|power| !power.is_live()));
                     prop_assert!(wanted);
-                    prop_assert_eq!(ask.len(), 2);
+                    prop_assert_eq!(scene.asked().len(), 2);
                 }
                 Repair::RemoveLeftover { leftover } => {
                     let gone = scene.vms[0].state == VmState::Gone;
@@ -336,9 +412,8 @@ fn a_host_declared_off_gives_its_vms_up_and_shared_ones_start_elsewhere() {
         let scene = declared(state, WantedPower::On);
         assert_eq!(scene.repairs(), [Repair::GiveUp { vm }]);
     }
-    let ask = vec![id(1, 2), id(1, 3)];
     let off = declared(VmState::ShutOff, WantedPower::On);
-    assert_eq!(off.repairs(), [Repair::StartElsewhere { vm, ask }]);
+    assert_eq!(off.repairs(), [Repair::StartElsewhere { vm }]);
     assert_eq!(
         declared(VmState::ShutOff, WantedPower::Off).repairs(),
         [],

@@ -6,14 +6,15 @@ use crate::{
     provision::{ignore_absent, pool_of},
 };
 use async_trait::async_trait;
-use bellwether_hypervisor::HypervisorError;
+use bellwether_hypervisor::Host;
 use bellwether_model::{
-    Error, ErrorKind,
+    Error, ErrorKind, HostId,
     states::State,
     storage::StorageKind,
     vm::{Vm, VmState},
 };
 use bellwether_store::Tx;
+use std::sync::Arc;
 
 /// The work. There is no way back once the VM was told to go: every step is past the point of no return.
 pub struct Delete;
@@ -22,6 +23,10 @@ pub struct Delete;
 impl Work for Delete {
     fn steps(&self) -> &'static [Step] {
         &[
+            Step {
+                name: "look",
+                doing: "checking that nothing else needs it",
+            },
             Step {
                 name: "off",
                 doing: "taking its power away",
@@ -47,31 +52,46 @@ impl Work for Delete {
         let data: Data = run.data()?;
         let vm = run.engine.store().vm(data.vm).await?;
         let declared_off = run.is_declared_off(vm.host).await?;
+        if declared_off {
+            // Whatever was done while it answered: what is still there goes when it is back.
+            run.leave_tombstone(vm.id, vm.host).await?;
+        }
         match at {
-            0 if declared_off => run.leave_tombstone(vm.id, vm.host).await,
-            0 => Ok(run
+            0 => look(run, &vm).await,
+            1 | 2 if declared_off => Ok(()),
+            1 => Ok(run
                 .host(vm.host)
                 .await?
                 .force_off(vm.id.0)
                 .await
                 .or_else(ignore_absent)?),
-            1 if declared_off => Ok(()),
-            1 => Ok(run
+            2 => Ok(run
                 .host(vm.host)
                 .await?
                 .undefine(vm.id.0)
                 .await
                 .or_else(ignore_absent)?),
-            2 => delete_disks(run, &vm, declared_off).await,
+            3 => delete_disks(run, &vm).await,
             _ => free(run, vm).await,
         }
+    }
+    fn uncancellable(&self, _step: usize) -> Option<&'static str> {
+        Some("the VM was told to go, and what is deleted can't be brought back")
     }
     async fn failed(&self, run: &Run, tx: &mut Tx, why: &str) -> Result<(), Halt> {
         let data: Data = run.data()?;
         let mut vm = tx.vm(data.vm).await?;
         if vm.state == VmState::Deleting {
-            vm.state = vm.state.step(VmState::ShutOff)?;
-            vm.note = Some(format!("It could not be deleted: {why}"));
+            // Until the first look was done nothing of it was touched.
+            let whole = run.job.step == 0;
+            let before = whole.then_some(data.before);
+            vm.state = before
+                .and_then(|state| vm.state.step(state).ok())
+                .unwrap_or(VmState::ShutOff);
+            if whole {
+                vm.wanted = data.wanted;
+            }
+            vm.note = Some(format!("{NOT_DELETED}{why}"));
             tx.update_vm(&mut vm).await?;
             run.engine.emit(tx, "vm", vm.id, Some(vm.owner)).await?;
         }
@@ -79,10 +99,34 @@ impl Work for Delete {
     }
 }
 
-/// Deletes disk and seed, after asking every reachable host that can see them whether it still runs or knows the VM.
-async fn delete_disks(run: &mut Run, vm: &Vm, declared_off: bool) -> Result<(), Halt> {
-    let engine = run.engine.clone();
-    let storage = engine.store().storage(vm.storage).await?;
+/// How the note of a VM begins that could not be deleted.
+pub(crate) const NOT_DELETED: &str = "It could not be deleted: ";
+
+/// Fails while anything is as it was, where the disk can't be deleted afterwards: another host knows the VM, or other
+/// volumes are overlays of its disk.
+async fn look(run: &mut Run, vm: &Vm) -> Result<(), Halt> {
+    let Some((host, member)) = disk_through(run, vm, false).await? else {
+        return Ok(());
+    };
+    let pool = match pool_of(&run.engine, vm, member).await {
+        Ok(pool) => pool,
+        Err(error) if error.kind == ErrorKind::Conflict => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    match disk_is_free(&*host, &pool, vm).await {
+        Err(Halt::Fail(error)) if error.kind == ErrorKind::NotFound => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// A host that reaches the VM's disk, once every one that does, and is not declared off, said that it does not know the
+/// VM; its own host may know it unless `gone`. None where no host reaches the disk.
+async fn disk_through(
+    run: &mut Run,
+    vm: &Vm,
+    gone: bool,
+) -> Result<Option<(Arc<dyn Host>, HostId)>, Halt> {
+    let storage = run.engine.store().storage(vm.storage).await?;
     let members: Vec<_> = match storage.kind {
         StorageKind::Shared => storage.members.iter().map(|member| member.host).collect(),
         StorageKind::Local => vec![vm.host],
@@ -93,56 +137,78 @@ async fn delete_disks(run: &mut Run, vm: &Vm, declared_off: bool) -> Result<(), 
             continue;
         }
         let host = run.host(member).await?;
-        if host.power(vm.id.0).await?.is_some() {
-            let name = engine.store().host(member).await?.name;
+        if (gone || member != vm.host) && host.power(vm.id.0).await?.is_some() {
+            let name = run.engine.store().host(member).await?.name;
             return Err(Halt::Fail(Error::conflict(format!(
-                "The host {name} still knows the VM; its disk was not deleted."
+                "The host {name} knows the VM too; its disk was not deleted."
             ))));
         }
         if through.is_none() || member == vm.host {
             through = Some((host, member));
         }
     }
-    let Some((host, member)) = through else {
-        // Local to a host that is declared off: its disk is there when it comes back, and the tombstone too.
-        return if declared_off {
-            Ok(())
-        } else {
-            Err(Halt::Fail(Error::conflict("No host can reach the disk.")))
-        };
+    Ok(through)
+}
+
+/// Whether the disk is there; fails where an overlay somebody made on it still needs it.
+async fn disk_is_free(host: &dyn Host, pool: &str, vm: &Vm) -> Result<bool, Halt> {
+    let Some(disk) = host.volume(pool, &vm.disk_volume()).await? else {
+        return Ok(false);
     };
+    let on_it: Vec<String> = host
+        .volumes(pool)
+        .await?
+        .into_iter()
+        .filter(|volume| volume.backing.as_deref() == Some(disk.path.as_str()))
+        .map(|volume| volume.name)
+        .collect();
+    if on_it.is_empty() {
+        return Ok(true);
+    }
+    Err(Halt::Fail(Error::conflict(format!(
+        "Other volumes are overlays of its disk ({}); it was not deleted.",
+        on_it.join(", ")
+    ))))
+}
+
+/// Deletes disk and seed, and says in the journal what became of them.
+async fn delete_disks(run: &mut Run, vm: &Vm) -> Result<(), Halt> {
+    let engine = run.engine.clone();
+    let storage = engine.store().storage(vm.storage).await?;
+    let Some((host, member)) = disk_through(run, vm, true).await? else {
+        if !run.is_declared_off(vm.host).await? {
+            return Err(Halt::Fail(Error::conflict("No host can reach the disk.")));
+        }
+        // The tombstone sees to it.
+        let name = engine.store().host(vm.host).await?.name;
+        let text = format!(
+            "{name} is declared off and the disk is there: it is deleted when {name} is back"
+        );
+        return run.note(&text).await;
+    };
+    let no_pool = format!(
+        "the storage \"{}\" has no pool there any more: a disk that lies there was not touched",
+        storage.name
+    );
     let pool = match pool_of(&engine, vm, member).await {
         Ok(pool) => pool,
-        Err(error) if error.kind == ErrorKind::Conflict => return Ok(()),
+        Err(error) if error.kind == ErrorKind::Conflict => return run.note(&no_pool).await,
         Err(error) => return Err(error.into()),
     };
-    // An overlay somebody made on this disk still needs it.
-    let path = host
-        .volume(&pool, &vm.disk_volume())
-        .await?
-        .map(|volume| volume.path);
-    if let Some(path) = path {
-        let on_it: Vec<String> = host
-            .volumes(&pool)
-            .await?
-            .into_iter()
-            .filter(|volume| volume.backing.as_deref() == Some(path.as_str()))
-            .map(|volume| volume.name)
-            .collect();
-        if !on_it.is_empty() {
-            return Err(Halt::Fail(Error::conflict(format!(
-                "Other volumes are overlays of its disk ({}); it was not deleted.",
-                on_it.join(", ")
-            ))));
+    let deleted = async {
+        let there = disk_is_free(&*host, &pool, vm).await?;
+        for volume in [vm.disk_volume(), vm.seed_volume()] {
+            host.delete_volume(&pool, &volume).await?;
         }
-    }
-    for volume in [vm.disk_volume(), vm.seed_volume()] {
-        match host.delete_volume(&pool, &volume).await {
-            Ok(()) | Err(HypervisorError::NoSuchPool(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
+        Ok::<_, Halt>(there)
+    };
+    let text = match deleted.await {
+        Ok(true) => format!("the disk {} is deleted", vm.disk_volume()),
+        Ok(false) => "there was no disk any more".into(),
+        Err(Halt::Fail(error)) if error.kind == ErrorKind::NotFound => no_pool,
+        Err(halt) => return Err(halt),
+    };
+    run.note(&text).await
 }
 
 async fn free(run: &mut Run, vm: Vm) -> Result<(), Halt> {

@@ -2,7 +2,10 @@
 
 use crate::{Actor, Engine, again, place, provision};
 use bellwether_decide::{expire::may_extend, place::room_to_stay};
-use bellwether_model::{Day, Error, Refusal, Result, VmId, vm::Vm, vm::VmState};
+use bellwether_model::{
+    Day, Error, Refusal, Result, VmId,
+    vm::{Vm, VmState, WantedPower},
+};
 
 /// Extends the lease to `until`. An owner may within the policy and as long as the added days have room beside what is
 /// promised on its host by then; an admin always, and the audit log says what was short.
@@ -45,6 +48,12 @@ async fn once(engine: &Engine, actor: &Actor, id: VmId, until: Day) -> Result<Vm
     vm.lease_until = until;
     if vm.state == VmState::Ended && until >= engine.today() {
         vm.state = VmState::ShutOff;
+        vm.note = None;
+    }
+    let ended = |note: &String| note.starts_with(super::ENDED);
+    if vm.wanted == WantedPower::Off && vm.note.as_ref().is_some_and(ended) {
+        // Told to shut down because of its end, and not yet off: it is to go on, or to come back if its guest heeded.
+        vm.wanted = WantedPower::On;
         vm.note = None;
     }
     let mut tx = engine.store().begin().await?;

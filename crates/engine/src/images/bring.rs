@@ -8,6 +8,7 @@ use bellwether_model::{
     job::Progress,
     storage::StorageKind,
 };
+use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -16,6 +17,7 @@ use std::{
     },
     time::Duration,
 };
+use tokio_util::io::InspectReader;
 
 /// One upload of an image to a storage at a time in this process.
 #[derive(Default)]
@@ -114,6 +116,15 @@ pub async fn bring(
     }
     let sent = Arc::new(AtomicU64::new(0));
     let counter = sent.clone();
+    // What is sent is what was verified: a file may be altered, or rot, without its length changing.
+    let hash = Arc::new(Mutex::new(Sha256::new()));
+    let hashing = hash.clone();
+    let file = InspectReader::new(file, move |bytes| {
+        hashing
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .update(bytes);
+    });
     let format = image.format.map_or("qcow2", |format| format.as_str());
     let name = image.volume();
     let upload = connection.upload(
@@ -145,6 +156,18 @@ pub async fn bring(
                 }).await;
             }
         }
+    }
+    let found = hash
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .clone();
+    let found = hex::encode(found.finalize());
+    if image.sha256.as_ref().is_some_and(|sum| *sum != found) {
+        connection.delete_volume(&pool, &name).await?;
+        return Err(Halt::Fail(Error::conflict(format!(
+            "The file of the image \"{}\" is not what it was when it was added: its SHA-256 is {found}. Add the image again.",
+            image.name
+        ))));
     }
     mark(run, image, storage.id, keeper, true).await
 }

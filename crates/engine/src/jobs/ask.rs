@@ -1,9 +1,11 @@
 //! Making and cancelling jobs.
 
-use crate::{Actor, Engine};
+use super::runner::TRYING_AGAIN;
+use crate::{Actor, Admin, Engine};
 use bellwether_model::{
     Error, JobId, Result, Timestamp, UserId,
-    job::{Job, JobKind, JobState, JobSubject, Progress},
+    job::{Job, JobKind, JobState, JobSubject, JournalEvent, JournalLine, Progress},
+    states::State,
 };
 use serde::Serialize;
 
@@ -50,8 +52,28 @@ impl Engine {
     }
 }
 
+/// Whether the job can be cancelled where it stands; `Conflict` that says why not.
+pub fn may_cancel(job: &Job) -> Result<()> {
+    let why = match job.state {
+        JobState::Queued | JobState::Running => {
+            super::work_of(job.kind).uncancellable(job.step as usize)
+        }
+        JobState::Undoing => Some("it is being undone already"),
+        state => {
+            return Err(Error::conflict(format!(
+                "The job is {state} already and can't be cancelled."
+            )));
+        }
+    };
+    why.map_or(Ok(()), |why| {
+        Err(Error::conflict(format!(
+            "The job can't be cancelled: {why}."
+        )))
+    })
+}
+
 /// Asks for the job to be cancelled. Before its point of no return it is undone; a migration is aborted and stays on
-/// its source. Fails with `Conflict` where the job has ended.
+/// its source. Fails with `Conflict` where that can't be any more.
 pub async fn cancel(engine: &Engine, actor: &Actor, id: JobId) -> Result<Job> {
     let job = engine.store().job(id).await?;
     match job.owner {
@@ -64,14 +86,9 @@ pub async fn cancel(engine: &Engine, actor: &Actor, id: JobId) -> Result<Job> {
             "Only an administrator can cancel a migration.",
         ));
     }
-    if !job.state.is_open() {
-        return Err(Error::conflict(format!(
-            "The job is {} already and can't be cancelled.",
-            job.state
-        )));
-    }
+    may_cancel(&job)?;
     let mut tx = engine.store().begin().await?;
-    tx.request_cancel(id).await?;
+    tx.request_cancel(id, engine.now()).await?;
     engine
         .audit(
             &mut tx,
@@ -88,19 +105,53 @@ pub async fn cancel(engine: &Engine, actor: &Actor, id: JobId) -> Result<Job> {
     engine.store().job(id).await
 }
 
-/// Has a job that needed a person go on at the step at which it stopped.
-pub(crate) async fn resume(engine: &Engine, mut job: Job) -> Result<()> {
-    use bellwether_model::states::State;
-    job.state = job.state.step(JobState::Running)?;
-    job.error = None;
+/// Has a job that needed a person try again, once somebody has mended what hindered it. Fails with `Conflict` where it
+/// does not wait for a person.
+pub async fn retry(engine: &Engine, admin: &Admin, id: JobId) -> Result<Job> {
+    let job = engine.store().job(id).await?;
+    if job.state != JobState::NeedsPerson {
+        return Err(Error::conflict(format!(
+            "The job is {}; only one that needs a person can be tried again.",
+            job.state
+        )));
+    }
+    resume(engine, job, Some(admin)).await?;
+    engine.store().job(id).await
+}
+
+/// Has a job that needed a person go on at the step at which it stopped, forward or backward as it did.
+pub(crate) async fn resume(engine: &Engine, mut job: Job, by: Option<&Actor>) -> Result<()> {
+    let journal = engine.store().journal(job.id).await?;
+    let went =
+        |line: &&JournalLine| matches!(line.event, JournalEvent::Doing | JournalEvent::Undoing);
+    let last = journal.iter().rev().find(went);
+    let backward = last.is_some_and(|line| line.event == JournalEvent::Undoing);
+    job.state = job.state.step(match backward {
+        true => JobState::Undoing,
+        false => JobState::Running,
+    })?;
+    if !backward {
+        job.error = None;
+    }
     job.not_before = engine.now();
+    job.progress.doing = "about to try again".into();
+    let step = last.map_or("", |line| line.step.as_str());
     let mut tx = engine.store().begin().await?;
     tx.update_job(&job).await?;
+    tx.journal(
+        job.id,
+        job.fence,
+        engine.now(),
+        JournalEvent::Note,
+        step,
+        TRYING_AGAIN,
+    )
+    .await?;
     engine
         .audit(
             &mut tx,
-            None,
-            "job.resume",
+            by,
+            "job.retry",
             "job",
             job.id,
             format!("the {} job goes on", job.kind.as_str()),

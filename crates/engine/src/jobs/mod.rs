@@ -21,7 +21,7 @@ mod run;
 mod runner;
 
 pub(crate) use ask::resume;
-pub use ask::{cancel, new_job};
+pub use ask::{cancel, may_cancel, new_job, retry};
 pub use probe::{Point, Probe, ProbeCell};
 pub(crate) use run::CALL_DEADLINE;
 pub use run::Run;
@@ -84,6 +84,11 @@ pub trait Work: Send + Sync {
     /// The first step that is never undone; a failure there or later ends as failed.
     fn point_of_no_return(&self) -> usize {
         self.steps().len()
+    }
+    /// Why it can't be cancelled while it is at this step; none where it can.
+    fn uncancellable(&self, step: usize) -> Option<&'static str> {
+        let past = step >= self.point_of_no_return();
+        past.then_some("it is past the point up to which it could be undone")
     }
     /// Does step `at`.
     async fn run(&self, at: usize, run: &mut Run) -> Result<(), Halt>;

@@ -3,8 +3,8 @@
 use super::{Halt, Run, Work, work_of};
 use crate::Engine;
 use bellwether_model::{
-    Error, Timestamp,
-    job::{Job, JobState, JournalEvent, Progress},
+    Error, ErrorKind, Timestamp,
+    job::{Job, JobState, JournalEvent, JournalLine, Progress},
     states::State,
 };
 use std::{sync::Arc, time::Duration};
@@ -15,6 +15,15 @@ use tokio_util::sync::CancellationToken;
 const AT_ONCE: usize = 32;
 /// How long an undo is tried before a person is called.
 const UNDO_PATIENCE: Duration = Duration::from_secs(24 * 3600);
+/// What the journal says when a job begins to undo what it did, and when a person has it try again: from then on an undo
+/// has its patience.
+const TURNING_BACK: &str = "undoing what was done";
+pub(super) const TRYING_AGAIN: &str = "trying again";
+/// What stands before the reason for which an undo does not succeed.
+const UNDO_FAILS: &str = " Undoing it fails: ";
+/// Trouble that passes is waited for a little longer each time from this attempt on, and never longer than this.
+const HURRIES: u32 = 10;
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Claims and runs jobs until stopped.
 pub async fn run(engine: Engine, stop: CancellationToken) {
@@ -70,7 +79,14 @@ async fn carry(engine: Engine, job: Job) {
         Err(Halt::Again(after, error)) => give_back(&mut run, after, &error).await,
         Err(Halt::Fail(error) | Halt::Cancelled(error) | Halt::Person(error)) => {
             tracing::error!(job = %id, error = %error, context = error.context(), "the job needs a person");
-            run.job.error = Some(error.message);
+            run.job.error = Some(match (run.job.state, &run.job.error) {
+                // Why it was to be undone is not forgotten over why it can't be.
+                (JobState::Undoing, Some(first)) => {
+                    let first = first.split(UNDO_FAILS).next().unwrap_or_default();
+                    format!("{first}{UNDO_FAILS}{}", error.message)
+                }
+                _ => error.message,
+            });
             let _ = end(&mut run, JobState::NeedsPerson).await;
         }
     }
@@ -82,7 +98,10 @@ async fn carry(engine: Engine, job: Job) {
 async fn give_back(run: &mut Run, after: Duration, error: &Error) {
     tracing::info!(job = %run.job.id, step = run.step_name(), error = %error, context = error.context(), "trying again later");
     let now = run.now();
-    run.job.not_before = now.plus(after);
+    run.job.not_before = now.plus(match error.kind {
+        ErrorKind::Unavailable => backed_off(after, run.job.attempts),
+        _ => after,
+    });
     run.job.progress.doing = format!("{} Trying again.", error.message);
     let step = run.step_name();
     let text = format!("not yet: {}", error.message);
@@ -94,6 +113,12 @@ async fn give_back(run: &mut Run, after: Duration, error: &Error) {
             .renew_lease(run.job.id, run.job.fence, Timestamp(now.0 - 1))
             .await;
     }
+}
+
+/// How long to wait before the next attempt, where what is needed does not answer.
+fn backed_off(after: Duration, attempts: u32) -> Duration {
+    let times = 1 + attempts.saturating_sub(HURRIES) / 4;
+    after.saturating_mul(times).min(LONGEST_WAIT.max(after))
 }
 
 async fn forward(run: &mut Run) -> Result<(), Halt> {
@@ -148,8 +173,7 @@ async fn turn_back(
     run.job.error = Some(why.message.clone());
     run.job.step = u32::try_from(at + 1).unwrap_or(u32::MAX);
     let step = work.steps().get(at).map_or("end", |step| step.name);
-    run.advance(JournalEvent::Note, step, "undoing what was done")
-        .await?;
+    run.advance(JournalEvent::Note, step, TURNING_BACK).await?;
     backward(run).await
 }
 
@@ -167,7 +191,7 @@ async fn backward(run: &mut Run) -> Result<(), Halt> {
         match holding(run, |run| Box::pin(work.undo(at, run))).await {
             Ok(()) => {}
             // An undo that can't be done now is tried again for long: what it leaves behind would be in somebody's way.
-            Err(Halt::Fail(error)) if run.age() < UNDO_PATIENCE => {
+            Err(Halt::Fail(error)) if run.now() < patient_until(run).await? => {
                 return Err(Halt::Again(Duration::from_secs(15), error));
             }
             Err(halt) => return Err(halt),
@@ -176,6 +200,16 @@ async fn backward(run: &mut Run) -> Result<(), Halt> {
         run.advance(JournalEvent::Undid, name, "undone").await?;
     }
     end(run, JobState::Undone).await
+}
+
+/// Until when what can't be undone is tried: a day from when it turned back, or a person had it try again.
+async fn patient_until(run: &Run) -> Result<Timestamp, Halt> {
+    let journal = run.engine.store().journal(run.job.id).await?;
+    let turns = |line: &&JournalLine| {
+        line.event == JournalEvent::Note && [TURNING_BACK, TRYING_AGAIN].contains(&&*line.text)
+    };
+    let since = journal.iter().rev().find(turns).map(|line| line.at);
+    Ok(since.unwrap_or(run.job.created_at).plus(UNDO_PATIENCE))
 }
 
 /// Ends the job, in one transaction with what is true from then on.
@@ -234,5 +268,19 @@ where
     tokio::select! {
         done = step(run) => done,
         halt = renew => Err(halt),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_answer_for_long_is_asked_less_often() {
+        let after = Duration::from_secs(5);
+        let waits = [1, 10, 14, 18, 100].map(|attempts| backed_off(after, attempts).as_secs());
+        assert_eq!(waits, [5, 5, 10, 15, 30]);
+        let long = Duration::from_secs(60);
+        assert_eq!(backed_off(long, 100), long, "never sooner than asked");
     }
 }

@@ -64,7 +64,7 @@ async fn its_turn(run: &Run, data: &Data) -> Result<(), Halt> {
     let name = store.host(host).await?.name;
     Err(Halt::Again(
         TURN,
-        Error::unavailable(format!(
+        Error::conflict(format!(
             "Waiting for its turn: {name} takes part in as many moves as it should at once."
         )),
     ))

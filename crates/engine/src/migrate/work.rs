@@ -54,6 +54,9 @@ impl Work for Migrate {
     fn point_of_no_return(&self) -> usize {
         MOVE
     }
+    fn uncancellable(&self, step: usize) -> Option<&'static str> {
+        (step > MOVE).then_some("the move is over; how it ended is being found out")
+    }
     async fn run(&self, at: usize, run: &mut Run) -> Result<(), Halt> {
         let data: Data = run.data()?;
         match at {

@@ -34,6 +34,9 @@ impl Work for PowerWork {
     fn point_of_no_return(&self) -> usize {
         0
     }
+    fn uncancellable(&self, _step: usize) -> Option<&'static str> {
+        None
+    }
     async fn run(&self, at: usize, run: &mut Run) -> Result<(), Halt> {
         let data: Data = run.data()?;
         let vm = run.engine.store().vm(data.vm).await?;
@@ -52,9 +55,17 @@ impl Work for PowerWork {
 }
 
 async fn switch(run: &mut Run, vm: &Vm, action: PowerAction) -> Result<(), Halt> {
+    if run.cancelled().await? {
+        return Err(Halt::Fail(Error::conflict("Cancelled.")));
+    }
     let host = run.host(vm.host).await?;
     let id = vm.id.0;
     let power = host.power(id).await?;
+    if action == PowerAction::Start && power != Some(PowerState::Running) {
+        // Whoever asked before may have asked a while ago. Where one does not answer, the wish stands and reconcile sees to it.
+        let asked = crate::reconcile::nobody_runs(&run.engine, vm).await;
+        asked.map_err(Halt::Fail)?;
+    }
     match action {
         PowerAction::Start if power == Some(PowerState::Paused) => host.resume(id).await?,
         PowerAction::Start => {
@@ -72,10 +83,9 @@ async fn switch(run: &mut Run, vm: &Vm, action: PowerAction) -> Result<(), Halt>
 }
 
 /// Defines the VM anew on its host, from its record, where the host does not know it: it was given up with another host,
-/// or somebody removed it. Its disk must be there, and no other host may run it.
+/// or somebody removed it. Its disk must be there.
 async fn define(run: &mut Run, vm: &Vm) -> Result<(), Halt> {
     let engine = run.engine.clone();
-    crate::reconcile::nobody_runs(&engine, vm).await?;
     let host = run.host(vm.host).await?;
     let pool = provision::pool_of(&engine, vm, vm.host).await?;
     if host.volume(&pool, &vm.disk_volume()).await?.is_none() {
@@ -113,6 +123,7 @@ async fn wait(run: &mut Run, vm: &Vm, action: PowerAction) -> Result<(), Halt> {
             PowerAction::Shutdown | PowerAction::ForceOff => !seen.is_live(),
         };
         if reached {
+            run.engine.inner.reach.forget(vm.id);
             settle(run, vm.id, seen).await?;
             run.engine.links().wake(vm.host);
             return Ok(());

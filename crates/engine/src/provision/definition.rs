@@ -1,7 +1,9 @@
 //! What a VM is on its host: its disk and its definition.
 
 use crate::{Engine, jobs::Halt};
-use bellwether_hypervisor::{DiskDefinition, GuestCpu, Ownership, VmDefinition, VolumeSpec};
+use bellwether_hypervisor::{
+    DiskDefinition, GuestCpu, Host, HypervisorError, Ownership, VmDefinition, VolumeSpec,
+};
 use bellwether_model::{Error, HostId, Result, host::HostMode, image::Image, vm::Vm};
 
 /// The pool of the VM's storage on its host.
@@ -100,7 +102,8 @@ pub(crate) fn ownership(vm: &Vm, owner: &str, request: &str, job: &str) -> Owner
 }
 
 /// A CPU that every active host of the fleet can run: the baseline of what was last seen of them, so that the VM can
-/// move to each. One host without hardware virtualisation makes it the emulated CPU.
+/// move to each. One host without hardware virtualisation makes it the emulated CPU. Where the hosts have no CPU in
+/// common (of two vendors), it is one for its own host and those that have one in common with it.
 async fn fleet_cpu(engine: &Engine, host: HostId) -> Result<GuestCpu, Halt> {
     let observed = engine.observed();
     let mut cpus = Vec::new();
@@ -122,9 +125,36 @@ async fn fleet_cpu(engine: &Engine, host: HostId) -> Result<GuestCpu, Halt> {
             cpus.push(facts.cpu.clone());
         }
     }
+    let own = observed
+        .hosts
+        .get(&host)
+        .and_then(|seen| seen.facts.as_ref());
+    // Its own host's comes first: it must run there whatever else.
+    cpus.sort_by_key(|cpu| own.is_none_or(|own| own.cpu != *cpu));
     let host = engine.host(host)?;
-    Ok(host
-        .baseline(&cpus)
-        .await?
-        .map_or(GuestCpu::Emulated, GuestCpu::Baseline))
+    let baseline = match host.baseline(&cpus).await {
+        Err(error) if cpus.len() > 1 && !error.is_passing() => {
+            tracing::info!(%error, "the hosts have no CPU in common");
+            in_common(&*host, &cpus).await?
+        }
+        other => other?,
+    };
+    Ok(baseline.map_or(GuestCpu::Emulated, GuestCpu::Baseline))
+}
+
+/// The baseline of the first of `cpus` with as many of the others as have one in common with it, tried in order.
+async fn in_common(host: &dyn Host, cpus: &[String]) -> Result<Option<String>, HypervisorError> {
+    let mut with = Vec::new();
+    let mut baseline = None;
+    for cpu in cpus {
+        with.push(cpu.clone());
+        match host.baseline(&with).await {
+            Ok(common) => baseline = common,
+            Err(error) if with.len() == 1 || error.is_passing() => return Err(error),
+            Err(_) => {
+                with.pop();
+            }
+        }
+    }
+    Ok(baseline)
 }

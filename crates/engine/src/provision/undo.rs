@@ -68,7 +68,7 @@ pub(super) async fn undone(run: &Run, tx: &mut Tx, why: &str) -> Result<(), Halt
             false => RequestState::Failed,
         })?;
         request.reason = Some(match host_away {
-            true => format!("Its host went away before the VM was made there: {why}"),
+            true => format!("Its host can't make it any more: {why}"),
             false => why.into(),
         });
         request.vm = None;

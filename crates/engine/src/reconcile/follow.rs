@@ -8,6 +8,8 @@ use bellwether_model::{
     storage::StorageKind,
     vm::{Vm, VmState, WantedPower},
 };
+use bellwether_store::AuditQuery;
+use std::time::Duration;
 
 /// Writes `state` and `note`, with a line in the audit log where it is worth one.
 pub(super) async fn write(
@@ -35,8 +37,12 @@ pub(super) async fn write(
 
 /// Its host does not answer.
 pub(super) async fn unreachable(engine: &Engine, id: VmId) -> Result<()> {
-    let vm = engine.store().vm(id).await?;
+    let mut vm = engine.store().vm(id).await?;
     let name = engine.store().host(vm.host).await?.name;
+    if vm.note.as_deref() == Some(SHUT_ITSELF_DOWN) && went_off_lately(engine, &vm).await? {
+        // A host that goes down in order shuts its guests down first: that was not their wish.
+        vm.wanted = WantedPower::On;
+    }
     let note = format!("Its host {name} does not answer; what the VM is doing is not known.");
     write(engine, vm, VmState::HostUnreachable, Some(note), None)
         .await
@@ -57,6 +63,30 @@ pub(super) async fn follow(engine: &Engine, id: VmId) -> Result<()> {
     write(engine, vm, state, note, None).await.map(drop)
 }
 
+/// What is said of a guest that went off while its host stayed in sight.
+const SHUT_ITSELF_DOWN: &str = "Its guest shut itself down.";
+/// A host that goes down in order has shut its guests down within this time before: libvirt-guests gives each five
+/// minutes.
+const GOING_DOWN: Duration = Duration::from_secs(600);
+
+/// Whether its guest went off so shortly ago that its host may have been going down.
+async fn went_off_lately(engine: &Engine, vm: &Vm) -> Result<bool> {
+    let about = Some(("vm".into(), vm.id.to_string()));
+    let lines = engine
+        .store()
+        .audit(AuditQuery {
+            about,
+            limit: 20,
+            ..AuditQuery::default()
+        })
+        .await?;
+    let off = lines.iter().find(|line| line.action == WENT_OFF);
+    Ok(off.is_some_and(|line| engine.now().since(line.at) < GOING_DOWN))
+}
+
+/// The audit log's word for a guest that went off.
+const WENT_OFF: &str = "vm.off";
+
 /// A guest that went off while its host stayed in sight shut itself down.
 pub(super) async fn accept_off(engine: &Engine, id: VmId) -> Result<()> {
     let mut vm = engine.store().vm(id).await?;
@@ -65,8 +95,8 @@ pub(super) async fn accept_off(engine: &Engine, id: VmId) -> Result<()> {
     }
     vm.wanted = WantedPower::Off;
     let said = format!("\"{}\": its guest shut itself down", vm.name);
-    let note = Some("Its guest shut itself down.".to_owned());
-    write(engine, vm, VmState::ShutOff, note, Some(("vm.off", said)))
+    let note = Some(SHUT_ITSELF_DOWN.to_owned());
+    write(engine, vm, VmState::ShutOff, note, Some((WENT_OFF, said)))
         .await
         .map(drop)
 }

@@ -6,7 +6,7 @@ use bellwether_model::{
     HostId, Result, Timestamp, VmId, host::Host, job::JobState, observed::Observed,
     storage::Storage, vm::Vm,
 };
-use bellwether_store::{JobQuery, VmQuery};
+use bellwether_store::{JobQuery, Tombstone, VmQuery};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -34,15 +34,7 @@ pub(super) async fn gather(engine: &Engine) -> Result<Gathered> {
         .iter()
         .filter_map(|host| Some((host.id, engine.links().watched_since(host.id)?)))
         .collect();
-    let leftovers = store
-        .tombstones()
-        .await?
-        .into_iter()
-        .map(|tombstone| Leftover {
-            vm: tombstone.vm,
-            host: tombstone.host,
-        })
-        .collect();
+    let leftovers = store.tombstones().await?.iter().map(leftover).collect();
     Ok(Gathered {
         vms,
         hosts,
@@ -52,6 +44,14 @@ pub(super) async fn gather(engine: &Engine) -> Result<Gathered> {
         watched_since,
         leftovers,
     })
+}
+
+/// What a tombstone speaks of.
+pub(super) fn leftover(tombstone: &Tombstone) -> Leftover {
+    Leftover {
+        vm: tombstone.vm,
+        host: tombstone.host,
+    }
 }
 
 /// VMs that an open job holds.

@@ -1,7 +1,7 @@
 //! A VM that its host no longer knows.
 
 use super::follow::write;
-use crate::Engine;
+use crate::{Engine, delete};
 use bellwether_model::{
     HostId, Result, VmId,
     host::HostMode,
@@ -16,8 +16,11 @@ pub(super) async fn rebind(engine: &Engine, id: VmId, to: HostId) -> Result<()> 
         engine.store().host(vm.host).await?,
         engine.store().host(to).await?,
     );
-    if here.mode != HostMode::DeclaredOff && engine.host(here.id)?.power(id.0).await?.is_some() {
-        return Ok(());
+    if here.mode != HostMode::DeclaredOff {
+        let power = engine.host(here.id)?.power(id.0).await?;
+        if power.is_some_and(PowerState::is_live) {
+            return Ok(());
+        }
     }
     let state = match engine.host(to)?.power(id.0).await? {
         Some(PowerState::Paused) => VmState::Paused,
@@ -38,24 +41,25 @@ pub(super) async fn rebind(engine: &Engine, id: VmId, to: HostId) -> Result<()> 
 pub(super) async fn missing(engine: &Engine, id: VmId) -> Result<()> {
     let mut vm = engine.store().vm(id).await?;
     let here = engine.store().host(vm.host).await?.name;
-    let note = format!(
+    let text = format!(
         "{here} does not know this VM any more; somebody removed it there. Its disk was not touched by us."
     );
-    if vm.note.as_deref() == Some(note.as_str()) {
+    let said = |note: &String| *note == text || note.starts_with(delete::NOT_DELETED);
+    if vm.note.as_ref().is_some_and(said) {
         return Ok(());
     }
     // Made a moment ago it is not in the last sample; the host itself knows.
     if engine.host(vm.host)?.power(id.0).await?.is_some() {
         return Ok(());
     }
-    let text = format!("\"{}\" is not on {here} any more", vm.name);
+    let line = format!("\"{}\" is not on {here} any more", vm.name);
     let state = match vm.state {
         VmState::Running | VmState::Paused | VmState::HostUnreachable => VmState::ShutOff,
         other => other,
     };
     // Not to be started by itself: what was removed by hand is not put back without a word.
     vm.wanted = WantedPower::Off;
-    write(engine, vm, state, Some(note), Some(("vm.missing", text)))
+    write(engine, vm, state, Some(text), Some(("vm.missing", line)))
         .await
         .map(drop)
 }

@@ -1,27 +1,34 @@
 //! Starting what is wanted on, never a second time: every host that could run it is asked first.
 
-use super::follow;
+use super::{follow, gather::leftover};
 use crate::{
     Actor, Engine, place,
     power::{self, PowerAction},
 };
 use bellwether_decide::{
     place as room,
-    reconcile::{Answer, may_start},
+    reconcile::{Answer, Leftover, could_run, may_start},
 };
 use bellwether_model::{
-    Error, HostId, Result, VmId,
-    host::HostMode,
+    Error, Result, VmId,
     job::Job,
     observed::PowerState,
     storage::StorageKind,
     vm::{Vm, VmState, WantedPower},
 };
 
-/// Asks `hosts` whether the VM runs there; fails unless each answered that it does not.
-async fn ask(engine: &Engine, vm: &Vm, hosts: &[HostId]) -> Result<()> {
-    let mut answers = Vec::new();
-    for id in hosts {
+/// Fails unless every other host that could run the VM says, now, that it does not. Hosts declared off are not asked.
+pub(crate) async fn nobody_runs(engine: &Engine, vm: &Vm) -> Result<()> {
+    let store = engine.store();
+    let leftovers: Vec<Leftover> = store.tombstones().await?.iter().map(leftover).collect();
+    let hosts = could_run(
+        vm,
+        &store.hosts().await?,
+        &store.storages().await?,
+        &engine.observed(),
+        &leftovers,
+    );
+    let asked = hosts.iter().map(async |id| {
         let said = match engine.host(*id) {
             Ok(host) => host.power(vm.id.0).await.ok(),
             Err(_) => None,
@@ -31,12 +38,13 @@ async fn ask(engine: &Engine, vm: &Vm, hosts: &[HostId]) -> Result<()> {
             Some(None) => Answer::NotThere,
             None => Answer::Silent,
         };
-        answers.push((*id, answer));
-    }
+        (*id, answer)
+    });
+    let answers = futures::future::join_all(asked).await;
     let Err((against, answer)) = may_start(&answers) else {
         return Ok(());
     };
-    let name = engine.store().host(against).await?.name;
+    let name = store.host(against).await?.name;
     Err(match answer {
         Answer::Shows(power) => Error::conflict(format!(
             "\"{}\" is {} on {name}; a VM never runs twice.",
@@ -44,29 +52,14 @@ async fn ask(engine: &Engine, vm: &Vm, hosts: &[HostId]) -> Result<()> {
             power.as_str()
         )),
         _ => Error::unavailable(format!(
-            "\"{}\" is not started while {name} does not answer: it could be running there.",
+            "\"{}\" is not started while {name} does not answer: it could be running there. If {name} is off, an administrator can declare it so.",
             vm.name
         )),
     })
 }
 
-/// Fails unless every other host that could run the VM (those of its shared storage) says that it does not. Hosts
-/// declared off are not asked.
-pub(crate) async fn nobody_runs(engine: &Engine, vm: &Vm) -> Result<()> {
-    let storage = engine.store().storage(vm.storage).await?;
-    let mut hosts = Vec::new();
-    if storage.kind == StorageKind::Shared {
-        for member in storage.members.iter().filter(|m| m.host != vm.host) {
-            if engine.store().host(member.host).await?.mode != HostMode::DeclaredOff {
-                hosts.push(member.host);
-            }
-        }
-    }
-    ask(engine, vm, &hosts).await
-}
-
 /// Wanted on, and off on its host.
-pub(super) async fn start(engine: &Engine, id: VmId, others: &[HostId]) -> Result<()> {
+pub(super) async fn start(engine: &Engine, id: VmId) -> Result<()> {
     let mut vm = engine.store().vm(id).await?;
     let power = engine.host(vm.host)?.power(id.0).await?;
     let Some(power @ (PowerState::ShutOff | PowerState::Crashed)) = power else {
@@ -80,7 +73,13 @@ pub(super) async fn start(engine: &Engine, id: VmId, others: &[HostId]) -> Resul
     if vm.wanted == WantedPower::Off {
         return Ok(());
     }
-    ask(engine, &vm, others).await?;
+    if let Err(error) = nobody_runs(engine, &vm).await {
+        if vm.note.as_ref() != Some(&error.message) {
+            let (state, note) = (vm.state, Some(error.message.clone()));
+            follow::write(engine, vm, state, note, None).await?;
+        }
+        return Err(error);
+    }
     let job = power::job(engine, &vm, PowerAction::Start, None)?;
     let mut tx = engine.store().begin().await?;
     tx.insert_job(&job).await?;

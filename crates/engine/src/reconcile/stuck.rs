@@ -22,7 +22,7 @@ pub(super) async fn go_on(engine: &Engine) -> Result<()> {
         .await?;
     for job in waiting {
         if job.kind == JobKind::Migrate && settled(engine, &job).await? {
-            jobs::resume(engine, job).await?;
+            jobs::resume(engine, job, None).await?;
         }
     }
     Ok(())

@@ -8,7 +8,7 @@ pub mod points;
 
 use bellwether_decide::request::Draft;
 use bellwether_engine::{
-    Actor, Admin, Engine, Running, Settings,
+    Actor, Admin, Clock, Engine, Running, Settings,
     approve::{self, Choice},
     hosts::{self, NewHost},
     images::{self, NewImage},
@@ -17,7 +17,10 @@ use bellwether_engine::{
     people::{self, NewAccount},
     request, storages,
 };
-use bellwether_hypervisor::sim::{SimFleet, SimSpec};
+use bellwether_hypervisor::{
+    Inventory,
+    sim::{SimFleet, SimSpec},
+};
 use bellwether_model::{
     ErrorKind, HostId, JobId, RequestId, Timestamp, VmId,
     host::HostHealth,
@@ -45,6 +48,8 @@ pub struct Site {
     pub image: Image,
     pub hosts: Vec<HostId>,
     folder: tempfile::TempDir,
+    /// How far the engine's clock is ahead of the machine's.
+    ahead: Duration,
 }
 
 pub fn settings(folder: &std::path::Path) -> Settings {
@@ -71,7 +76,7 @@ impl Site {
     pub async fn new(spec: SimSpec, kind: StorageKind) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let fleet = SimFleet::new(spec);
-        let engine = open(&fleet, folder.path()).await;
+        let engine = open(&fleet, folder.path(), Duration::ZERO).await;
         let admin_user = people::create_admin(&engine, account("root"))
             .await
             .unwrap();
@@ -97,6 +102,7 @@ impl Site {
             image,
             hosts: ids,
             folder,
+            ahead: Duration::ZERO,
         };
         site.ready().await;
         let pool = match kind {
@@ -291,6 +297,21 @@ impl Site {
         .await;
     }
 
+    /// Waits until what each host says of itself now was seen.
+    pub async fn facts_seen(&self) {
+        self.until("what the hosts say of themselves was seen", async |site| {
+            let observed = site.engine.observed();
+            for (id, name) in site.hosts.iter().zip(site.fleet.hosts()) {
+                let says = site.fleet.host(&name).facts().await.ok();
+                if observed.hosts[id].facts != says {
+                    return false;
+                }
+            }
+            true
+        })
+        .await;
+    }
+
     /// Waits until it is so; fails with what was waited for.
     pub async fn until(&self, what: &str, so: impl AsyncFn(&Self) -> bool) {
         let began = tokio::time::Instant::now();
@@ -307,9 +328,21 @@ impl Site {
             running.stop().await;
         }
         self.engine.store().close().await;
-        self.engine = open(&self.fleet, self.folder.path()).await;
+        self.engine = open(&self.fleet, self.folder.path(), self.ahead).await;
         self.leases_run_out().await;
         self.running = Some(self.engine.start().await.unwrap());
+    }
+
+    /// As [`Site::kill_and_start`], so many days later.
+    pub async fn days_later(&mut self, days: u64) {
+        self.ahead += Duration::from_secs(days * 86_400);
+        self.kill_and_start().await;
+    }
+
+    /// Where the server keeps the image's file.
+    pub fn image_file(&self) -> std::path::PathBuf {
+        let images = self.folder.path().join("images");
+        images.join(self.image.id.to_string())
     }
 
     /// As if so much time had passed that whoever runs a job has lost it.
@@ -333,6 +366,7 @@ impl Site {
         Opening {
             fleet: self.fleet.clone(),
             folder: self.folder.path().into(),
+            ahead: self.ahead,
         }
     }
 
@@ -346,24 +380,24 @@ impl Site {
 pub struct Opening {
     fleet: SimFleet,
     folder: std::path::PathBuf,
+    ahead: Duration,
 }
 
 impl Opening {
     pub async fn engine(&self) -> Engine {
-        open(&self.fleet, &self.folder).await
+        open(&self.fleet, &self.folder, self.ahead).await
     }
 }
 
-async fn open(fleet: &SimFleet, folder: &std::path::Path) -> Engine {
+async fn open(fleet: &SimFleet, folder: &std::path::Path, ahead: Duration) -> Engine {
     let url = format!("sqlite://{}", folder.join("bellwether.db").display());
     let store = Store::open(&url).await.unwrap();
     let history = History::open(&url).await.unwrap();
-    Engine::new(
-        store,
-        history,
-        Arc::new(fleet.connector()),
-        settings(folder),
-    )
+    let mut settings = settings(folder);
+    if !ahead.is_zero() {
+        settings.clock = Clock::simulated(settings.clock.now().plus(ahead));
+    }
+    Engine::new(store, history, Arc::new(fleet.connector()), settings)
 }
 
 async fn upload(engine: &Engine, admin: &Admin) -> Image {

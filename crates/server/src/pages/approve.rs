@@ -20,6 +20,7 @@ use bellwether_decide::{
 use bellwether_engine::{
     approve::{self, Choice, Consideration},
     place::Placed,
+    request as engine_request,
 };
 use bellwether_model::{
     Day, Error, RequestId, Timestamp,
@@ -233,6 +234,7 @@ async fn page(visit: &AdminVisit, id: RequestId, form: Form) -> Result<Approve> 
         purpose: request.spec.purpose.clone(),
         facts: requests::facts(visit, request).await?,
         open,
+        may_refuse: engine_request::is_open(request, engine.today()),
         verdict,
         place: best.map(|best| Place {
             host: best.host.to_string(),

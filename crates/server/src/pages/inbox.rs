@@ -2,7 +2,7 @@
 
 use super::{
     gather, requests,
-    site::{AdminVisit, csv, show},
+    site::{AdminVisit, csv, job_words, show},
     view::{
         Badge, List, ListQuery,
         requests::{Inbox, Waiting},
@@ -12,8 +12,11 @@ use super::{
 use crate::{error::Result, extract::Query, names::Directory};
 use axum::response::Response;
 use bellwether_api::Names;
-use bellwether_model::request::{Request, RequestState};
-use bellwether_store::RequestQuery;
+use bellwether_model::{
+    job::JobState,
+    request::{Request, RequestState},
+};
+use bellwether_store::{JobQuery, RequestQuery};
 
 /// What waits for a decision.
 pub const UNDECIDED: [RequestState; 2] = [RequestState::Pending, RequestState::Failed];
@@ -73,9 +76,23 @@ pub async fn inbox(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<
     for state in UNDECIDED {
         undecided += store.count_requests(state).await?;
     }
+    let mut stuck = Vec::new();
+    let query = JobQuery {
+        states: vec![JobState::NeedsPerson],
+        limit: 100,
+        ..JobQuery::default()
+    };
+    for job in store.jobs(query).await? {
+        stuck.push((
+            job_words(visit.engine(), &job).await?,
+            format!("/jobs/{}", job.id),
+            job.error.unwrap_or_default(),
+        ));
+    }
     show(&Inbox {
         frame: visit.page("Inbox", "/inbox").await?,
         undecided,
+        stuck,
         states: [UNDECIDED, STUCK]
             .concat()
             .into_iter()

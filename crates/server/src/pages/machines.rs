@@ -25,6 +25,7 @@ use bellwether_engine::{console, delete, expire, power, secrets};
 use bellwether_model::{
     Day, Error, VmId,
     job::JobState,
+    observed::Reach,
     request::RequestState,
     states::State as _,
     vm::{Vm, VmState},
@@ -334,6 +335,12 @@ async fn page(visit: &Visit, vm: Vm, range: Option<&str>, added: Added) -> Resul
         owner: format!("{} ({})", owner.full_name, owner.login),
         job,
         address: vm.address.to_string(),
+        reach: match engine.reach(vm.id) {
+            _ if vm.state != VmState::Running => "",
+            Reach::Yes => " · its guest was seen there",
+            Reach::No => " · its guest has another address",
+            Reach::Unknown => " · whether its guest is reachable is not known",
+        },
         ssh: image.cloud_init.then(|| ssh_line(&owner.login, &vm)),
         key_words: if !image.cloud_init {
             "this system takes no seed: set it up at its screen".into()

@@ -329,10 +329,7 @@ pub async fn one(visit: Visit, Path(id): Path<RequestId>) -> Result<Response> {
         .into_iter()
         .find(|job| job.subject.request == Some(id));
     let today = engine.today();
-    let decidable = matches!(
-        request.state,
-        RequestState::Pending | RequestState::Failed | RequestState::WaitingForRoom
-    );
+    let open = engine_request::is_open(&request, today);
     let own = request.owner == visit.actor.user;
     show(&RequestPage {
         frame: visit.page(request.spec.name.clone(), "/requests").await?,
@@ -352,6 +349,10 @@ pub async fn one(visit: Visit, Path(id): Path<RequestId>) -> Result<Response> {
             RequestState::Approved | RequestState::WaitingForRoom => {
                 "Approved; the machine is made as soon as a host has room.".into()
             }
+            RequestState::Placed if request.spec.from > today => format!(
+                "Approved, and its room is reserved; the machine is made on {}.",
+                words::day(request.spec.from)
+            ),
             RequestState::Placed => "The machine is being made; this takes a minute or so.".into(),
             RequestState::Fulfilled => "The machine is made.".into(),
             RequestState::Withdrawn => "It was taken back.".into(),
@@ -378,8 +379,8 @@ pub async fn one(visit: Visit, Path(id): Path<RequestId>) -> Result<Response> {
         }),
         facts: facts(&visit, &request).await?,
         purpose: request.spec.purpose.clone(),
-        may_withdraw: own && decidable,
-        decide: (admin && decidable).then(|| format!("/inbox/{id}")),
+        may_withdraw: own && open,
+        decide: (admin && open).then(|| format!("/inbox/{id}")),
         history: gather::history(engine, "request", id, 50).await?,
         name: request.spec.name,
     })

@@ -101,6 +101,7 @@ pages! {
         get  "/jobs"                    User   "GET /api/v1/jobs"                       work::jobs;
         get  "/jobs/{id}"               Owner  "GET /api/v1/jobs/{id}"                  work::job;
         post "/jobs/{id}/cancel"        Owner  "POST /api/v1/jobs/{id}/cancel"          work::cancel;
+        post "/jobs/{id}/retry"         Admin  "POST /api/v1/jobs/{id}/retry"           work::retry;
 
         get  "/hosts"                  Admin  "GET /api/v1/hosts"                        hosts::list;
         post "/hosts"                  Admin  "POST /api/v1/hosts"                       hosts::add;

@@ -241,7 +241,7 @@ pub async fn migration(visit: AdminVisit, Path(id): Path<MigrationId>) -> Result
         job: job.as_ref().map(|job| {
             (
                 format!("/jobs/{}", job.id),
-                job.state.is_open() && !job.cancel,
+                engine_jobs::may_cancel(job).is_ok() && !job.cancel,
             )
         }),
         percent: share.map(|share| (share.clamp(0.0, 1.0) * 100.0) as u32),
@@ -565,7 +565,10 @@ pub async fn job(visit: Visit, Path(id): Path<JobId>) -> Result<Response> {
             .map(|share| (share.clamp(0.0, 1.0) * 100.0) as u32),
         error: job.error.clone(),
         open,
-        may_cancel: open && !job.cancel && (admin || job.kind != JobKind::Migrate),
+        may_retry: admin && job.state == JobState::NeedsPerson,
+        may_cancel: engine_jobs::may_cancel(&job).is_ok()
+            && !job.cancel
+            && (admin || job.kind != JobKind::Migrate),
         about,
         facts,
         journal: journal
@@ -588,4 +591,9 @@ pub async fn job(visit: Visit, Path(id): Path<JobId>) -> Result<Response> {
 pub async fn cancel(visit: Visit, Path(id): Path<JobId>) -> Result<Response> {
     engine_jobs::cancel(visit.engine(), &visit.actor, id).await?;
     Ok(done(&format!("/jobs/{id}"), "It is being cancelled."))
+}
+
+pub async fn retry(visit: AdminVisit, Path(id): Path<JobId>) -> Result<Response> {
+    engine_jobs::retry(visit.engine(), &visit.admin, id).await?;
+    Ok(done(&format!("/jobs/{id}"), "It tries again."))
 }

@@ -5,7 +5,7 @@ use super::{
     input::{limit, words},
 };
 use crate::{
-    auth::Actor,
+    auth::{Actor, Admin},
     error::Result,
     extract::{Path, Query},
     names::Directory,
@@ -89,6 +89,18 @@ pub async fn cancel(
 ) -> Result<Started<Job>> {
     of_actor(&state, &actor, id).await?;
     let job = bellwether_engine::jobs::cancel(&state.engine, &actor, id).await?;
+    let names = names(&state, &job).await?;
+    Ok(Started::new(job.id, Job::new(&job, &names)))
+}
+
+/// Has one that needs a person try again, once what hindered it is mended.
+#[utoipa::path(post, path = "/api/v1/jobs/{id}/retry", tag = "jobs", params(("id" = uuid::Uuid, Path)), responses((status = 202, body = Job), Problems))]
+pub async fn retry(
+    admin: Admin,
+    State(state): State<AppState>,
+    Path(id): Path<JobId>,
+) -> Result<Started<Job>> {
+    let job = bellwether_engine::jobs::retry(&state.engine, &admin, id).await?;
     let names = names(&state, &job).await?;
     Ok(Started::new(job.id, Job::new(&job, &names)))
 }

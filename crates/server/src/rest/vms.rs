@@ -68,7 +68,8 @@ pub async fn list(
     for vm in &list.items {
         // Only the owner can take it, so only they are told.
         let waiting = vm.owner == actor.user && engine.store().has_first_password(vm.id).await?;
-        items.push(Vm::new(vm, &names, &seen, waiting, now));
+        let reachable = engine.reach(vm.id).known();
+        items.push(Vm::new(vm, &names, &seen, waiting, reachable, now));
     }
     Ok(axum::Json(List {
         items,
@@ -88,7 +89,8 @@ async fn shown(state: &AppState, vm: &model::Vm) -> Result<Vm> {
     let names = Directory::load(engine).await?;
     let waiting = engine.store().has_first_password(vm.id).await?;
     let seen = engine.sights().await?;
-    Ok(Vm::new(vm, &names, &seen, waiting, engine.now()))
+    let reachable = engine.reach(vm.id).known();
+    Ok(Vm::new(vm, &names, &seen, waiting, reachable, engine.now()))
 }
 
 async fn started(state: &AppState, job: &job::Job) -> Result<Started<Job>> {

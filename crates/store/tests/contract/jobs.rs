@@ -204,15 +204,18 @@ async fn the_oldest_due_job_is_claimed_and_an_outlived_lease_passes_on(world: Wo
     };
     let mut tx = store.begin().await.unwrap();
     tx.update_job(&ended).await.unwrap();
-    tx.request_cancel(later.id).await.unwrap();
+    tx.request_cancel(later.id, at(240)).await.unwrap();
     assert_eq!(
-        tx.request_cancel(old.id).await.unwrap_err().kind,
+        tx.request_cancel(old.id, at(240)).await.unwrap_err().kind,
         ErrorKind::Conflict
     );
     tx.commit().await.unwrap();
     assert_eq!(store.job(old.id).await.unwrap(), ended);
     assert!(store.job(later.id).await.unwrap().cancel);
-    assert_eq!(store.claim_job("e", at(400), LEASE).await.unwrap(), None);
+    // It need not wait for its time to be undone.
+    assert_eq!(store.claim_job("e", at(239), LEASE).await.unwrap(), None);
+    let taken = store.claim_job("e", at(240), LEASE).await.unwrap().unwrap();
+    assert_eq!((taken.id, taken.cancel), (later.id, true));
 }
 
 async fn who_lost_the_job_writes_nothing(world: World) {

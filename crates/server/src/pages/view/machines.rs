@@ -159,6 +159,8 @@ pub struct Vm {
     pub job: Option<RunningJob>,
     /// Address.
     pub address: String,
+    /// Whether its guest is reachable, in words to follow the address.
+    pub reach: &'static str,
     /// ssh line.
     pub ssh: Option<String>,
     /// "by the key you gave" or "with the first password".

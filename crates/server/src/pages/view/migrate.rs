@@ -195,6 +195,8 @@ pub struct JobPage {
     pub open: bool,
     /// May be cancelled.
     pub may_cancel: bool,
+    /// It waits for a person, and who looks can have it try again.
+    pub may_retry: bool,
     /// What it is about: word and page.
     pub about: Vec<(String, String)>,
     /// Facts.

@@ -221,6 +221,8 @@ pub struct Inbox {
     pub frame: Frame,
     /// How many wait for a decision.
     pub undecided: u32,
+    /// Jobs that can't go on alone: what each is, its page, and why.
+    pub stuck: Vec<(String, String, String)>,
     /// View of the list.
     pub list: List,
     /// States to choose from.
@@ -299,8 +301,10 @@ pub struct Approve {
     pub purpose: String,
     /// What is asked for.
     pub facts: Vec<(&'static str, String)>,
-    /// Can still be decided.
+    /// Can still be approved.
     pub open: bool,
+    /// Can still be refused.
+    pub may_refuse: bool,
     /// In a sentence: where it would land and what is left, or that nowhere has room.
     pub verdict: String,
     /// Where it would land; none where no host can take it.
