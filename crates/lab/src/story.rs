@@ -13,6 +13,7 @@ mod server;
 mod vm;
 
 pub use arguments::Arguments;
+pub use fleet::furnish;
 pub use report::{MigrationFigures, Report, StepReport};
 
 use std::net::SocketAddr;
@@ -186,7 +187,7 @@ async fn acts(options: &Options, teller: &mut Teller, stage: &mut Stage) -> anyh
                     stage.server.insert(server).admin().await?
                 }
             };
-            let image = fleet::furnish(&admin, &lab, &image).await?;
+            let image = furnish(&admin.client, &lab, &image).await?;
             let url = admin.client.server_address().to_owned();
             Ok((
                 (admin, image),

@@ -208,6 +208,10 @@ fn carriers(session: &Session) -> Result<Vec<CarrierSeen>, Trouble> {
     let mut bridges: BTreeMap<String, bool> = BTreeMap::new();
     let mut networks: BTreeMap<String, bool> = BTreeMap::new();
     for domain in session.connect.domains()? {
+        // One on its way here would keep us waiting until it has arrived, and the host would seem silent meanwhile.
+        let Ok(false) = domain.is_arriving() else {
+            continue;
+        };
         let Ok(domain_xml) = domain.xml(0) else {
             continue;
         };

@@ -1,7 +1,8 @@
 //! The whole server: database, engine, listener, signals, and an orderly end.
 
 use crate::{
-    config::Config, connector::Connectors, limit::Limits, router, serve, state::AppState, tls::Tls,
+    config::Config, connector::Connectors, holder, limit::Limits, router, serve, state::AppState,
+    tls::Tls,
 };
 use anyhow::{Context, Result, anyhow};
 use bellwether_engine::{Engine, Settings};
@@ -25,6 +26,8 @@ pub async fn run(config: Config) -> Result<()> {
         .await
         .with_context(|| format!("can't listen on {}", config.listen))?;
     let engine = engine(&config).await?;
+    let holding = holder::lock(&config.data_dir, &engine.settings().holder)?;
+    holder::free_jobs_of_the_dead(&engine, &config.data_dir).await;
     let running = engine.start().await.map_err(told)?;
     let state = AppState::new(engine, config);
     let app = router::router(&state);
@@ -43,6 +46,8 @@ pub async fn run(config: Config) -> Result<()> {
     housekeeping.abort();
     signals.abort();
     running.stop().await;
+    holder::free_jobs(&state.engine, &state.engine.settings().holder).await;
+    drop(holding);
     state.engine.store().close().await;
     tracing::info!("bellwetherd has ended");
     served

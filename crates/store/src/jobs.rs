@@ -157,6 +157,18 @@ impl Store {
         Ok(changed > 0)
     }
 
+    /// Has every lease of a holder that has ended end by `until`; how many did.
+    pub async fn shorten_leases(&self, holder: &str, until: Timestamp) -> Result<u64> {
+        sql(
+            "UPDATE jobs SET lease_until = $2 WHERE holder = $1 AND lease_until > $2 \
+             AND state IN ('running', 'undoing')",
+        )
+        .bind(holder)
+        .bind(until)
+        .run(self.on_writer())
+        .await
+    }
+
     /// Writes how far a job is; `Conflict` if another runner has taken it over.
     pub async fn set_progress(&self, id: JobId, fence: i64, progress: &Progress) -> Result<()> {
         let changed = sql("UPDATE jobs SET progress = $3 WHERE id = $1 AND fence = $2")

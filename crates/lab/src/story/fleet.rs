@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use bellwether_api::client::Client;
 use bellwether_api::host::{HostHealth, HostInput};
 use bellwether_api::image::UploadQuery;
 use bellwether_api::network::{Carrier, CarrierKind, NetworkInput, NetworkMemberInput};
@@ -11,7 +12,6 @@ use bellwether_api::storage::{StorageInput, StorageKind, StorageMemberInput};
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::cast::Person;
 use super::until;
 use crate::state::{Host, Lab};
 
@@ -21,15 +21,19 @@ const RESERVE_MIB: u64 = 256;
 /// Bytes handed to the upload at a time.
 const PART: usize = 1 << 20;
 
-/// Tells the server everything, and waits until it has seen the hosts. What is there already by its name is kept.
-pub(super) async fn furnish(admin: &Person, lab: &Lab, image: &Path) -> anyhow::Result<Uuid> {
+/// Tells a server everything about a lab, and waits until it has seen the hosts; the image's id. What is there already
+/// by its name is kept.
+///
+/// # Errors
+/// What the server refused, or did not see in time.
+pub async fn furnish(admin: &Client, lab: &Lab, image: &Path) -> anyhow::Result<Uuid> {
     let mut hosts = Vec::new();
     for host in &lab.hosts {
         hosts.push(add_host(admin, host).await?);
     }
     for host in &hosts {
         until(Duration::from_secs(30), "an answer of a host", || async {
-            let seen = admin.client.host(*host).await?.value.seen;
+            let seen = admin.host(*host).await?.value.seen;
             Ok((seen.health == HostHealth::Ready).then_some(()))
         })
         .await?;
@@ -39,8 +43,8 @@ pub(super) async fn furnish(admin: &Person, lab: &Lab, image: &Path) -> anyhow::
     upload(admin, image).await
 }
 
-async fn add_host(admin: &Person, host: &Host) -> anyhow::Result<Uuid> {
-    let known = admin.client.hosts(usize::MAX).await?;
+async fn add_host(admin: &Client, host: &Host) -> anyhow::Result<Uuid> {
+    let known = admin.hosts(usize::MAX).await?;
     if let Some(known) = known
         .items
         .iter()
@@ -60,18 +64,18 @@ async fn add_host(admin: &Person, host: &Host) -> anyhow::Result<Uuid> {
             host.memory_mib.saturating_sub(RESERVE_MIB).max(RESERVE_MIB),
         )?),
     };
-    let added = admin.client.add_host(&input).await;
+    let added = admin.add_host(&input).await;
     let added = added.with_context(|| format!("host {} could not be added", host.name))?;
     Ok(added.value.host.id)
 }
 
-async fn add_storage(admin: &Person, lab: &Lab, hosts: &[Uuid]) -> anyhow::Result<()> {
+async fn add_storage(admin: &Client, lab: &Lab, hosts: &[Uuid]) -> anyhow::Result<()> {
     let pool = lab
         .pools
         .iter()
         .find(|pool| pool.shared)
         .context("the lab has no shared pool")?;
-    let known = admin.client.storages(usize::MAX).await?;
+    let known = admin.storages(usize::MAX).await?;
     if known.items.iter().any(|known| known.name == pool.name) {
         return Ok(());
     }
@@ -87,13 +91,13 @@ async fn add_storage(admin: &Person, lab: &Lab, hosts: &[Uuid]) -> anyhow::Resul
         kind: StorageKind::Shared,
         members,
     };
-    let made = admin.client.create_storage(&input).await;
+    let made = admin.create_storage(&input).await;
     made.context("the shared storage was not taken").map(drop)
 }
 
-async fn add_network(admin: &Person, lab: &Lab, hosts: &[Uuid]) -> anyhow::Result<()> {
+async fn add_network(admin: &Client, lab: &Lab, hosts: &[Uuid]) -> anyhow::Result<()> {
     let guests = &lab.guests;
-    let known = admin.client.networks(usize::MAX).await?;
+    let known = admin.networks(usize::MAX).await?;
     if known.items.iter().any(|known| known.cidr == guests.cidr) {
         return Ok(());
     }
@@ -117,16 +121,16 @@ async fn add_network(admin: &Person, lab: &Lab, hosts: &[Uuid]) -> anyhow::Resul
         vlan: None,
         members,
     };
-    let made = admin.client.create_network(&input).await;
+    let made = admin.create_network(&input).await;
     made.context("the network was not taken").map(drop)
 }
 
-async fn upload(admin: &Person, image: &Path) -> anyhow::Result<Uuid> {
+async fn upload(admin: &Client, image: &Path) -> anyhow::Result<Uuid> {
     let name = image
         .file_stem()
         .context("the image has no name")?
         .to_string_lossy();
-    let known = admin.client.images(usize::MAX).await?;
+    let known = admin.images(usize::MAX).await?;
     if let Some(known) = known.items.iter().find(|known| known.name == name) {
         return Ok(known.id);
     }
@@ -144,7 +148,6 @@ async fn upload(admin: &Person, image: &Path) -> anyhow::Result<Uuid> {
         ..UploadQuery::default()
     };
     let made = admin
-        .client
         .upload_image(&what, length, futures::stream::iter(parts), |_| ())
         .await;
     Ok(made.context("the image was not taken")?.value.id)

@@ -38,10 +38,23 @@ impl Domain {
     }
     /// State (`VIR_DOMAIN_…`) as the daemon knows it now.
     pub fn state(&self) -> Result<u32, Failure> {
+        Ok(self.state_and_reason()?.0)
+    }
+    /// Whether it waits at the target of a migration for its guest. Until that is there most questions about it, even for
+    /// its definition, are not answered: they wait for the migration's end.
+    pub fn is_arriving(&self) -> Result<bool, Failure> {
+        let arriving = (
+            virt_sys::VIR_DOMAIN_PAUSED,
+            virt_sys::VIR_DOMAIN_PAUSED_MIGRATION,
+        );
+        Ok(self.state_and_reason()? == arriving)
+    }
+    fn state_and_reason(&self) -> Result<(u32, u32), Failure> {
         let (mut state, mut reason): (c_int, c_int) = (0, 0);
         // SAFETY: libvirt writes two numbers.
         checked(unsafe { virt_sys::virDomainGetState(self.0, &mut state, &mut reason, 0) })?;
-        Ok(u32::try_from(state).unwrap_or(0))
+        let number = |number: c_int| u32::try_from(number).unwrap_or(0);
+        Ok((number(state), number(reason)))
     }
     /// The definition as XML; flags `VIR_DOMAIN_XML_…`.
     pub fn xml(&self, flags: c_uint) -> Result<String, Failure> {

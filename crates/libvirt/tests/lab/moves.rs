@@ -3,7 +3,7 @@
 use crate::bench::{Bench, eventually};
 use bellwether_hypervisor::{HypervisorError, MigrateSpec, VmDefinition};
 use bellwether_model::observed::PowerState;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 fn spec(bench: &Bench, vm: &VmDefinition, target: usize) -> MigrateSpec {
     MigrateSpec {
@@ -83,6 +83,13 @@ async fn progress_cancel_and_timeout() {
     // Sampling goes on while it moves.
     let sample = one.sample().await.unwrap();
     assert!(sample.vms.iter().any(|seen| seen.uuid == vm.uuid));
+    // Nor is the target silent until its guest has arrived: libvirt answers no question about that one.
+    let looked = async {
+        two.sample().await.unwrap();
+        two.places().await.unwrap()
+    };
+    let places = tokio::time::timeout(Duration::from_secs(20), looked).await;
+    assert!(!places.expect("the target answers").pools.is_empty());
     one.abort_migration(vm.uuid).await.unwrap();
     assert_eq!(task.await.unwrap(), Err(HypervisorError::Cancelled));
     assert_eq!(one.power(vm.uuid).await.unwrap(), Some(PowerState::Running));

@@ -13,6 +13,7 @@ crate::cases!(
     jobs_round_trip_and_are_listed_newest_first,
     one_open_job_a_vm,
     the_oldest_due_job_is_claimed_and_an_outlived_lease_passes_on,
+    what_a_dead_holder_had_is_free_soon,
     who_lost_the_job_writes_nothing,
     each_job_goes_to_one_of_eight_runners,
     tombstones_stay_until_removed,
@@ -216,6 +217,25 @@ async fn the_oldest_due_job_is_claimed_and_an_outlived_lease_passes_on(world: Wo
     assert_eq!(store.claim_job("e", at(239), LEASE).await.unwrap(), None);
     let taken = store.claim_job("e", at(240), LEASE).await.unwrap().unwrap();
     assert_eq!((taken.id, taken.cancel), (later.id, true));
+}
+
+async fn what_a_dead_holder_had_is_free_soon(world: World) {
+    let store = world.store;
+    let (one, two) = (job(JobKind::Power, None), job(JobKind::Power, None));
+    insert(&store, &[&one, &two]).await;
+    let dead = store
+        .claim_job("dead", at(0), LEASE)
+        .await
+        .unwrap()
+        .unwrap();
+    let other = store.claim_job("b", at(0), LEASE).await.unwrap().unwrap();
+    assert_eq!(store.shorten_leases("dead", at(5)).await.unwrap(), 1);
+    assert!(store.claim_job("b", at(4), LEASE).await.unwrap().is_none());
+    let taken = store.claim_job("b", at(5), LEASE).await.unwrap().unwrap();
+    assert_eq!((taken.id, taken.fence), (dead.id, dead.fence + 1));
+    // Never made longer, and nobody else's.
+    assert_eq!(store.shorten_leases("b", at(70)).await.unwrap(), 0);
+    assert_eq!(store.job(other.id).await.unwrap().lease_until, at(60));
 }
 
 async fn who_lost_the_job_writes_nothing(world: World) {

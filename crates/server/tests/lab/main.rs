@@ -1,0 +1,13 @@
+//! Bad days of the real bellwetherd on real hosts: killed between any two steps, its owner of a job asleep, libvirtd
+//! restarted under it, a target cut off while a VM moves there, a host dead while a VM is made. Run with
+//! `BELLWETHER_LAB=1`, as root.
+
+#![allow(clippy::unwrap_used)] // in a test a panic is the message
+
+mod asleep;
+mod daemon;
+mod hosts;
+mod house;
+mod killed;
+mod network;
+mod story;
