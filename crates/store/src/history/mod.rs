@@ -128,7 +128,7 @@ impl History {
         if self.inner.is_due(at.seconds()) {
             let history = self.clone();
             tokio::spawn(async move {
-                if let Err(e) = history.settle(at).await {
+                if let Err(e) = history.settle_unless_under_way(at).await {
                     tracing::error!(
                         context = e.context(),
                         "measurements can't be closed into blocks: {e}"
@@ -139,9 +139,14 @@ impl History {
         Ok(())
     }
 
-    /// Closes the hours that are over at `now` into blocks and removes what is too old. [`History::append`] sees to it; at
-    /// once if it is under way already.
+    /// Closes the hours that are over at `now` into blocks and removes what is too old. [`History::append`] sees to it; one
+    /// that is under way is waited for, since it may be about an earlier moment.
     pub async fn settle(&self, now: Timestamp) -> Result<()> {
+        let _only_one = self.inner.settling.lock().await;
+        settle::settle(&self.inner, now.seconds()).await
+    }
+
+    async fn settle_unless_under_way(&self, now: Timestamp) -> Result<()> {
         let Ok(_only_one) = self.inner.settling.try_lock() else {
             return Ok(());
         };
