@@ -67,6 +67,8 @@ enum Command {
     },
     /// Tell the whole story on this lab: register, request, approve, boot, graph, live migration
     Story(story::Arguments),
+    /// Measure what the server costs: VMs made and moved by it, beside the same by hand
+    Bench(story::bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -133,6 +135,11 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             } else {
                 ExitCode::FAILURE
             });
+        }
+        Command::Bench(arguments) => {
+            let mut options = Options::new(name, story::HOSTS);
+            options.base = state;
+            story::bench::measure(&arguments, &options)?;
         }
         Command::Cut { host } => lab()?.cut(&host)?,
         Command::Heal { host } => lab()?.heal(&host)?,

@@ -3,6 +3,7 @@
 //! interface, on real hosts of a lab; the figures come from what happened.
 
 mod arguments;
+pub mod bench;
 mod cast;
 mod clean;
 mod echo;
