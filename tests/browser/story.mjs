@@ -7,7 +7,8 @@
 //     "hosts": [{ "uri": "sim://demo/host01", "name": "host01" }, …],      added where missing
 //     "storage": { "name": "shared", "pool": "shared", "kind": "shared" },  made where there is none
 //     "network": { "name": "guests", "carrier": "br0", "cidr": "10.78.0.0/24", "from": "10.78.0.20", "until": "10.78.0.200" },
-//     "image": { "file": "/path/image.qcow2", "name": "tiny", "os": "Tiny Linux", "disk_gib": 1, "memory_mib": 128 } }
+//     "image": { "file": "/path/image.qcow2", "name": "tiny", "os": "Tiny Linux", "disk_gib": 1, "memory_mib": 128 },
+//     "watch_moves": true }        a move takes long enough here to be seen on its way
 import { readFileSync } from 'node:fs';
 import { axe, launch, open, overflows, root, shoot } from './browser.mjs';
 
@@ -239,6 +240,7 @@ async function story(browser, way) {
   await seen(admin, 'migrate');
   await a.press(button(admin, 'Migrate'));
   await admin.waitForURL(/\/migrations\//);
+  if (site.watch_moves) await until(admin, admin.locator('#move progress'), /[1-9]\d* %/, scripts);
   if (seeing) await look(admin, 'migration-running');
   await until(admin, admin.locator('#move'), /completed/, scripts);
   await seen(admin, 'migration-completed');
