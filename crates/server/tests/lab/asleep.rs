@@ -5,7 +5,7 @@ use crate::{
     hosts::{Hosts, until},
     house::House,
 };
-use bellwether_api::vm::VmState;
+use bellwether_api::{host::HostHealth, vm::VmState};
 use bellwether_model::job::Job;
 use uuid::Uuid;
 
@@ -61,14 +61,22 @@ pub async fn wake(hosts: &Hosts, asleep: Asleep) {
             .then_some(())
     })
     .await;
-    assert_eq!(
-        first.client.vm(vm.id).await.unwrap().value.state,
-        VmState::Running
-    );
+    // What it last saw is minutes old: until it has looked again it may take the host for a silent one.
+    until("the first one has looked again", || async {
+        let seen = first.client.host(house.hosts[1]).await.ok()?.value.seen;
+        let fresh = seen.age_seconds.is_some_and(|age| age < 30);
+        (fresh && seen.health == HostHealth::Ready).then_some(())
+    })
+    .await;
+    house.until_vm(vm.id, VmState::Running, 1).await;
     assert_eq!(house.store.job(ordered.1.into()).await.unwrap(), after);
     assert_eq!(hosts.guest_process(1, vm.id), guest);
     house.tells_the_truth(hosts).await;
-    let job = house.begin_to_delete(&vm).await;
+    let job = until("its deletion is taken", || async {
+        let job = house.daemon.client.delete_vm(vm.id, &vm.name).await;
+        job.ok().map(|job| job.value.id)
+    })
+    .await;
     house.end_of(job).await;
     house.tells_the_truth(hosts).await;
 }
