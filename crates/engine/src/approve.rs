@@ -1,20 +1,20 @@
 //! Approve: an admin sees what a request would do to the fleet, and decides.
 
 use crate::{
-    Admin, Engine,
+    Admin, Engine, Look,
     place::{self, Approval, Placed},
     request,
 };
-use bellwether_decide::{fleet::Fleet, place::Placement};
+use bellwether_decide::place::Placement;
 use bellwether_model::{
     Error, HostId, NetworkId, RequestId, Result, StorageId,
     image::Image,
     people::User,
-    policy::Policy,
     request::{Request, RequestState},
     states::State,
     text::shown,
 };
+use std::sync::Arc;
 
 /// What an admin decides on.
 #[derive(Debug)]
@@ -25,10 +25,8 @@ pub struct Consideration {
     pub owner: User,
     /// The operating system asked for.
     pub image: Image,
-    /// Every host with what is promised and seen on it.
-    pub fleet: Fleet,
-    /// The policy it was judged by.
-    pub policy: Policy,
+    /// The fleet and the policy it was judged by.
+    pub look: Arc<Look>,
     /// Where it would go, and why not elsewhere.
     pub placement: Placement,
 }
@@ -54,13 +52,12 @@ pub async fn consider(engine: &Engine, _admin: &Admin, id: RequestId) -> Result<
     let image = engine.store().image(request.spec.image).await?;
     let gathered = place::gather(engine).await?;
     let ask = place::ask_of(engine, &request, &image).await?;
-    let placement = bellwether_decide::place::place(&gathered.fleet, &ask, &gathered.policy);
+    let placement = bellwether_decide::place::place(gathered.fleet(), &ask, gathered.policy());
     Ok(Consideration {
         request,
         owner,
         image,
-        fleet: gathered.fleet,
-        policy: gathered.policy,
+        look: gathered.look,
         placement,
     })
 }

@@ -94,6 +94,7 @@ pub(crate) struct Inner {
     pub uses: crate::sessions::Uses,
     pub uploads: crate::images::Uploads,
     pub compatibility: crate::migrate::compatibility::Compatibility,
+    pub look: crate::look::Kept,
 }
 
 impl Engine {
@@ -122,6 +123,7 @@ impl Engine {
                 uses: crate::sessions::Uses::default(),
                 uploads: crate::images::Uploads::default(),
                 compatibility: crate::migrate::compatibility::Compatibility::default(),
+                look: crate::look::Kept::default(),
             }),
         }
     }

@@ -40,6 +40,7 @@ mod clock;
 mod engine;
 mod links;
 mod live;
+mod look;
 mod passwords;
 mod tasks;
 
@@ -48,4 +49,5 @@ pub use clock::Clock;
 pub use engine::{Engine, Running, Settings};
 pub use links::Links;
 pub use live::Live;
+pub use look::Look;
 pub use tasks::TaskStatus;

@@ -8,13 +8,12 @@ mod rates;
 mod watch;
 
 use crate::{Engine, Live};
-use bellwether_decide::monitor::mark_moves;
 use bellwether_model::{
-    HostId, Result,
+    HostId,
     host::{Host as HostRecord, HostHealth},
-    observed::{HostSeen, Observed},
+    observed::HostSeen,
 };
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -112,19 +111,9 @@ pub(crate) async fn look_now(engine: &Engine, host: HostId, patience: Duration) 
     false
 }
 
-impl Engine {
-    /// What was last seen, with the moves known that explain it; asks no host.
-    pub async fn sights(&self) -> Result<Arc<Observed>> {
-        // A host seen longer ago counts as silent, and what it showed is not held against another's sight.
-        let since = self.now().minus(self.settings().period * (STALE_AFTER + 1));
-        let moves = self.store().recent_migrations(since).await?;
-        // After the moves: what was seen before one began is not of it, and what ends meanwhile is marked.
-        let mut observed = self.observed();
-        if !moves.is_empty() {
-            mark_moves(Arc::make_mut(&mut observed), &moves);
-        }
-        Ok(observed)
-    }
+/// How long ago a host must have been seen to count as silent.
+pub(crate) fn silent_after(engine: &Engine) -> Duration {
+    engine.settings().period * (STALE_AFTER + 1)
 }
 
 /// Hosts whose last sample grew old are shown as what they are, even while their loop waits for an answer.

@@ -3,10 +3,12 @@
 use crate::{Admin, Engine, storages::checked_name};
 use bellwether_decide::addresses::{self, Held};
 use bellwether_model::{
-    Error, FieldError, HostId, NetworkId, Result,
+    Error, FieldError, HostId, NetworkId, Result, Timestamp,
     network::{self, Carrier, Network, NetworkMember},
+    policy::Policy,
     text::shown,
 };
+use bellwether_store::HeldAddress;
 use std::net::IpAddr;
 
 /// Something guests could attach to.
@@ -331,23 +333,31 @@ async fn checked(engine: &Engine, new: &NewNetwork, id: NetworkId) -> Result<Net
 /// How many addresses can still be given.
 pub async fn free_addresses(engine: &Engine, network: &Network) -> Result<u64> {
     let (policy, _) = engine.store().policy().await?;
+    let held = engine.store().addresses(network.id).await?;
+    Ok(free_of(network, &held, &policy, engine.now()))
+}
+
+/// How many addresses of the network are free, where these are held or resting.
+pub(crate) fn free_of(
+    network: &Network,
+    held: &[HeldAddress],
+    policy: &Policy,
+    now: Timestamp,
+) -> u64 {
     let rest = std::time::Duration::from_secs(policy.address_rest_seconds.into());
-    Ok(addresses::free_count(
-        network,
-        &held(engine, network.id).await?,
-        engine.now(),
-        rest,
-    ))
+    let held: Vec<Held> = held.iter().map(held_of).collect();
+    addresses::free_count(network, &held, now, rest)
+}
+
+fn held_of(held: &HeldAddress) -> Held {
+    Held {
+        address: held.address,
+        released_at: held.released_at,
+    }
 }
 
 /// Addresses given, or released not long ago.
 pub(crate) async fn held(engine: &Engine, network: NetworkId) -> Result<Vec<Held>> {
     let held = engine.store().addresses(network).await?;
-    Ok(held
-        .into_iter()
-        .map(|held| Held {
-            address: held.address,
-            released_at: held.released_at,
-        })
-        .collect())
+    Ok(held.iter().map(held_of).collect())
 }

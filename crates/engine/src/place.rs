@@ -1,17 +1,16 @@
 //! Place: finds room for a request and reserves it: a VM with its host, storage, address and MAC, under the fleet's
 //! generation number, so that of two who come at once the second sees what the first took.
 
-use crate::{Actor, Engine, approve::Choice, jobs::new_job, networks, provision};
+use crate::{Actor, Engine, Look, approve::Choice, jobs::new_job, networks, provision};
 use bellwether_decide::{
     addresses,
-    fleet::{Fleet, Moving, Sources},
+    fleet::Fleet,
     place::{self, Ask, Best, Placement},
 };
 use bellwether_model::{
     Error, ErrorKind, HostId, Refusal, Result, VmId,
     image::Image,
     job::{Job, JobKind, JobSubject},
-    migration::MigrationOutcome,
     network::Network,
     policy::Policy,
     request::{Request, RequestState},
@@ -19,11 +18,7 @@ use bellwether_model::{
     time,
     vm::{Vm, VmState, WantedPower},
 };
-use bellwether_store::VmQuery;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// How often a placement is tried anew when somebody else took the room first.
 const TRIES: u32 = 8;
@@ -31,60 +26,27 @@ const TRIES: u32 = 8;
 /// Everything a placement is decided on, read at one generation of the fleet.
 pub(crate) struct Gathered {
     pub generation: i64,
-    pub policy: Policy,
-    pub fleet: Fleet,
-    pub networks: Vec<Network>,
+    pub look: Arc<Look>,
+}
+
+impl Gathered {
+    pub fn fleet(&self) -> &Fleet {
+        &self.look.fleet
+    }
+    pub fn policy(&self) -> &Policy {
+        &self.look.records.policy
+    }
+    pub fn networks(&self) -> &[Network] {
+        &self.look.records.networks
+    }
 }
 
 /// Reads the fleet as it is recorded and was last seen.
 pub(crate) async fn gather(engine: &Engine) -> Result<Gathered> {
-    let store = engine.store();
-    let generation = store.fleet_generation().await?;
-    let (policy, _) = store.policy().await?;
-    let (hosts, storages, networks) = (
-        store.hosts().await?,
-        store.storages().await?,
-        store.networks().await?,
-    );
-    let vms = store.vms(VmQuery::default()).await?;
-    let moving: Vec<Moving> = store
-        .recent_migrations(engine.now())
-        .await?
-        .into_iter()
-        .filter(|migration| migration.outcome == MigrationOutcome::Running)
-        .map(|migration| Moving {
-            vm: migration.vm,
-            target: migration.target,
-        })
-        .collect();
-    let mut free_addresses = BTreeMap::new();
-    for network in &networks {
-        free_addresses.insert(network.id, networks::free_addresses(engine, network).await?);
-    }
-    let observed = engine.observed();
-    let fleet = Fleet::new(&Sources {
-        hosts: &hosts,
-        observed: &observed,
-        vms: &vms,
-        storages: &storages,
-        networks: &networks,
-        free_addresses: &free_addresses,
-        moving: &moving,
-        today: engine.today(),
-    });
-    Ok(Gathered {
-        generation,
-        policy,
-        fleet,
-        networks,
-    })
-}
-
-/// The fleet as it is recorded and was last seen, with the policy its room is reckoned by; asks no host.
-pub async fn fleet(engine: &Engine) -> Result<(Fleet, Policy)> {
-    gather(engine)
-        .await
-        .map(|gathered| (gathered.fleet, gathered.policy))
+    // The generation first: the look may know what came after it, and then the reservation is refused.
+    let generation = engine.store().fleet_generation().await?;
+    let look = engine.look().await?;
+    Ok(Gathered { generation, look })
 }
 
 /// The question a request asks of the fleet.
@@ -167,7 +129,7 @@ async fn attempt(
     if let Some(Approval { choice, .. }) = by {
         (ask.host, ask.storage, ask.network) = (choice.host, choice.storage, choice.network);
     }
-    let placement = place::place(&gathered.fleet, &ask, &gathered.policy);
+    let placement = place::place(gathered.fleet(), &ask, gathered.policy());
     let before = by.map_or(request.state, |by| by.before);
     match placement.best {
         Some(best) => {
@@ -182,10 +144,10 @@ async fn attempt(
             .await
         }
         None if by.is_some() && ask.host.is_some() => {
-            Err(chosen_is_full(&gathered.fleet, &placement, ask.host))
+            Err(chosen_is_full(gathered.fleet(), &placement, ask.host))
         }
         None => {
-            let reason = reason(&placement, &ask, &gathered.fleet);
+            let reason = reason(&placement, &ask, gathered.fleet());
             if by.is_none()
                 && request.state == RequestState::WaitingForRoom
                 && request.reason.as_deref() == Some(reason.as_str())
@@ -259,11 +221,11 @@ async fn reserve(
     best: Best,
 ) -> Result<Placed> {
     let network = gathered
-        .networks
+        .networks()
         .iter()
         .find(|network| network.id == best.network)
         .ok_or_else(|| Error::internal("the placement names a network that was not gathered"))?;
-    let rest = Duration::from_secs(gathered.policy.address_rest_seconds.into());
+    let rest = Duration::from_secs(gathered.policy().address_rest_seconds.into());
     let address = addresses::next_free(
         network,
         &networks::held(engine, network.id).await?,
@@ -277,7 +239,7 @@ async fn reserve(
         ))
     })?;
     let mut taken = BTreeSet::new();
-    for network in &gathered.networks {
+    for network in gathered.networks() {
         taken.extend(
             engine
                 .store()
@@ -350,7 +312,7 @@ async fn reserve(
     tx.insert_job(&job).await?;
     tx.update_request(&request, before).await?;
     let host = gathered
-        .fleet
+        .fleet()
         .host(best.host)
         .map_or("?", |host| host.name.as_str());
     let text = format!("\"{}\" on {host}", request.spec.name);
@@ -379,7 +341,7 @@ async fn reserve(
 pub(crate) async fn room_to_start(engine: &Engine, vm: &Vm) -> Result<i64> {
     let gathered = gather(engine).await?;
     let host = gathered
-        .fleet
+        .fleet()
         .host(vm.host)
         .ok_or_else(|| Error::not_found("host"))?;
     let today = engine.today();
@@ -393,7 +355,7 @@ pub(crate) async fn room_to_start(engine: &Engine, vm: &Vm) -> Result<i64> {
             vm.lease_until.max(today),
         )
     };
-    place::room(host, &ask, &gathered.policy)
+    place::room(host, &ask, gathered.policy())
         .map(|_| gathered.generation)
         .map_err(|short| {
             let message = format!(

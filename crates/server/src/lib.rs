@@ -18,6 +18,7 @@ pub mod holder;
 pub mod layers;
 pub mod limit;
 pub mod logging;
+pub mod memo;
 pub mod names;
 pub mod net;
 pub mod openapi;

@@ -1,9 +1,22 @@
 //! What every handler can reach.
 
+use crate::memo::{Memo, Same};
 use crate::{config::Config, limit::Limits};
-use bellwether_engine::Engine;
+use bellwether_engine::{Engine, Look};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+
+/// A look, and the second it is shown in: ages are in seconds.
+pub type LookNow = (Same<Look>, i64);
+
+/// What is large and the same for everybody.
+#[derive(Default)]
+pub struct Drawn {
+    /// `GET /api/v1/fleet`, as JSON.
+    pub fleet: Memo<LookNow, bytes::Bytes>,
+    /// The picture of the fleet's page, as HTML.
+    pub picture: Memo<LookNow, String>,
+}
 
 /// A cheap clone of what the handlers share.
 #[derive(Clone)]
@@ -16,6 +29,8 @@ pub struct AppState {
     pub largest_upload: u64,
     /// How much clients may ask.
     pub limits: Arc<Limits>,
+    /// The fleet in REST and as a picture, each as of a look and a second.
+    pub drawn: Arc<Drawn>,
     /// Cancelled when the server is about to end; what streams must end then.
     pub stopping: CancellationToken,
 }
@@ -28,6 +43,7 @@ impl AppState {
             largest_upload: config.largest_image_gib << 30,
             limits: Arc::new(Limits::new(&config.limits)),
             config: Arc::new(config),
+            drawn: Arc::default(),
             stopping: CancellationToken::new(),
         }
     }

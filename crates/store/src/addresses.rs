@@ -5,7 +5,7 @@ use crate::{
     sql::{On, Row, sql},
 };
 use bellwether_model::{Mac, NetworkId, Result, Timestamp, VmId};
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 /// An address that is held, or was and is listed until it is taken again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,21 @@ async fn list(on: On<'_>, network: NetworkId) -> Result<Vec<HeldAddress>> {
         .await?;
     // By number: as text 10.0.0.10 would come before 10.0.0.9.
     all.sort_by_key(|held| held.address);
+    Ok(all)
+}
+
+/// Every network's addresses, held and resting, in their order.
+pub(crate) async fn all(on: On<'_>) -> Result<BTreeMap<NetworkId, Vec<HeldAddress>>> {
+    let mut all: BTreeMap<NetworkId, Vec<HeldAddress>> = BTreeMap::new();
+    let rows = sql("SELECT network, address, mac, vm, released_at FROM addresses");
+    for row in rows.all(on).await? {
+        all.entry(row.id("network")?)
+            .or_default()
+            .push(from_row(&row)?);
+    }
+    for held in all.values_mut() {
+        held.sort_by_key(|held| held.address);
+    }
     Ok(all)
 }
 

@@ -11,6 +11,7 @@
 //! | `people`, `policy`, `audit`, `events` | who there is, what they may, what they did, what pages should know |
 //! | `requests`, `vms`, `addresses`, `secrets`, `generation`, `totals` | what was asked for, what came of it, what holds it |
 //! | `hosts`, `storages`, `networks`, `images`, `seen` | the fleet and what was last seen of it |
+//! | `records` | what of this is kept in memory, and how it is known to be current |
 //! | `jobs`, `journal`, `tombstones`, `migrations` | work, its journal, what it leaves behind |
 //! | `history` | measurements in time-blocked, compressed series |
 //!
@@ -35,6 +36,7 @@ mod migrations;
 mod networks;
 mod people;
 mod policy;
+mod records;
 mod requests;
 mod secrets;
 mod seen;
@@ -54,6 +56,7 @@ pub use history::{History, Point, Series, SeriesKey};
 
 pub use jobs::JobQuery;
 pub use migrations::{MigrationQuery, PastMoves};
+pub use records::Records;
 pub use requests::RequestQuery;
 pub use tombstones::Tombstone;
 pub use totals::PersonTotals;
@@ -68,7 +71,7 @@ use sql::{On, sql};
 #[derive(Clone, Debug)]
 pub struct Store {
     db: Db,
-    vms: vms::Kept,
+    kept: std::sync::Arc<records::Kept>,
 }
 
 impl Store {
@@ -82,7 +85,7 @@ impl Store {
         }
         Ok(Self {
             db,
-            vms: vms::Kept::default(),
+            kept: std::sync::Arc::default(),
         })
     }
 

@@ -7,7 +7,7 @@
 
 use crate::{
     db::Db,
-    fault,
+    fault, records,
     tx::{Inner, Tx},
 };
 use bellwether_model::{
@@ -79,6 +79,7 @@ macro_rules! run {
                 .map(|$outcome| $wrap_postgres)
                 .map_err(|e| fault::of(e, text)),
             On::Tx(tx) => {
+                tx.changes.extend(records::changed_table(text).and_then(records::counter_of));
                 let outcome = match &mut tx.inner {
                     Inner::Sqlite(tx) => sqlite(text, args).$method(&mut **tx).await.map(|$outcome| $wrap_sqlite),
                     Inner::Postgres(tx) => postgres(text, args).$method(&mut **tx).await.map(|$outcome| $wrap_postgres),

@@ -23,7 +23,7 @@ impl Store {
     /// For everybody who has a VM, by identifier.
     pub async fn totals(&self) -> Result<Vec<PersonTotals>> {
         let mut totals: BTreeMap<UserId, PersonTotals> = BTreeMap::new();
-        for vm in self.all_vms().await?.iter() {
+        for vm in self.records().await?.vms.iter() {
             let of = totals.entry(vm.owner).or_insert(PersonTotals {
                 user: vm.owner,
                 vms: 0,

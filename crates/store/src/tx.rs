@@ -9,11 +9,12 @@
 
 use crate::{
     db::Db,
-    fault,
+    fault, records,
     sql::{On, sql},
 };
 use bellwether_model::{Error, Result};
 use sqlx::{AssertSqlSafe, Postgres, Sqlite, Transaction};
+use std::collections::BTreeSet;
 
 /// The key of the advisory lock that makes writing transactions on PostgreSQL one at a time ("bellweth" in ASCII).
 const LOCK: i64 = 0x6265_6c6c_7765_7468;
@@ -27,6 +28,8 @@ pub struct Tx {
     pub(crate) inner: Inner,
     /// A statement failed in the database: nothing of this can be committed.
     pub(crate) broken: bool,
+    /// Of what is kept in memory ([`records`]), what this changes.
+    pub(crate) changes: BTreeSet<&'static str>,
 }
 
 #[derive(Debug)]
@@ -61,6 +64,7 @@ impl Tx {
         let mut tx = Self {
             inner,
             broken: false,
+            changes: BTreeSet::new(),
         };
         if matches!(tx.inner, Inner::Postgres(_)) {
             if waiting == Waiting::ForAnUpgrade {
@@ -89,7 +93,10 @@ impl Tx {
     }
 
     /// Makes everything since `begin` last and visible to others, or fails and changes nothing.
-    pub async fn commit(self) -> Result<()> {
+    pub async fn commit(mut self) -> Result<()> {
+        for counter in std::mem::take(&mut self.changes) {
+            records::count(self.on(), counter).await?;
+        }
         if self.broken {
             return Err(Error::internal(
                 "commit of a transaction in which a statement failed; it is rolled back",

@@ -85,6 +85,11 @@ pub(crate) const STORE: Schema = schema!(
             name: "know_machines_by_uuid",
             text: include_str!("../upgrades/0005_know_machines_by_uuid.sql"),
         },
+        Upgrade {
+            number: 6,
+            name: "count_changes_of_records",
+            text: include_str!("../upgrades/0006_count_changes_of_records.sql"),
+        },
     ]
 );
 

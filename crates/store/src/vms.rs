@@ -8,7 +8,6 @@ use bellwether_model::{
     Error, GiB, HostId, MiB, Result, UserId, Vcpus, VmId,
     vm::{Vm, VmState},
 };
-use std::sync::Arc;
 
 macro_rules! columns {
     () => {
@@ -64,7 +63,7 @@ async fn by_id(on: On<'_>, id: VmId) -> Result<Vm> {
     from_row(&found.ok_or_else(|| Error::not_found("VM"))?)
 }
 
-async fn list(on: On<'_>, query: VmQuery) -> Result<Vec<Vm>> {
+pub(crate) async fn list(on: On<'_>, query: VmQuery) -> Result<Vec<Vm>> {
     sql(concat!(
         "SELECT ",
         columns!(),
@@ -87,39 +86,33 @@ impl Store {
     /// The VMs that fit, oldest first.
     pub async fn vms(&self, query: VmQuery) -> Result<Vec<Vm>> {
         if query == VmQuery::default() {
-            return Ok(self.all_vms().await?.to_vec());
+            return Ok(self.records().await?.vms.to_vec());
         }
         list(self.on(), query).await
     }
-
-    /// All VMs that are not gone, oldest first, as of now or later. Kept in memory: pages ask for it all the time, and it
-    /// changes seldom. Costs one small read where nothing changed.
-    pub async fn all_vms(&self) -> Result<Arc<[Vm]>> {
-        let changes = changes(self.on()).await?;
-        // Whoever comes while one reads the list anew waits for that one's.
-        let mut kept = self.vms.lock().await;
-        if let Some((known, vms)) = &*kept
-            && *known >= changes
-        {
-            return Ok(vms.clone());
-        }
-        // Counted before it is read: the list may hold later changes, never miss one it claims to have.
-        let changes = self::changes(self.on()).await?;
-        let vms: Arc<[Vm]> = list(self.on(), VmQuery::default()).await?.into();
-        *kept = Some((changes, vms.clone()));
-        Ok(vms)
-    }
 }
 
-/// The list of all VMs as it was after so many changes.
-pub(crate) type Kept = Arc<tokio::sync::Mutex<Option<(i64, Arc<[Vm]>)>>>;
+/// How many names are asked for at once.
+const NAMES: usize = 20;
 
-/// How many changes of VMs there have been.
-async fn changes(on: On<'_>) -> Result<i64> {
-    sql("SELECT value FROM counters WHERE name = 'vms'")
-        .one(on)
-        .await?
-        .get("value")
+impl Store {
+    /// Names of these VMs, also of those that are gone; those nobody knows are left out.
+    pub async fn vm_names(&self, ids: &[VmId]) -> Result<Vec<(VmId, String)>> {
+        let mut names = Vec::with_capacity(ids.len());
+        for some in ids.chunks(NAMES) {
+            let mut statement = sql(
+                "SELECT id, name FROM vms WHERE id IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
+                 $13, $14, $15, $16, $17, $18, $19, $20)",
+            );
+            for place in 0..NAMES {
+                // The last is repeated.
+                statement = statement.bind(some.get(place).or(some.last()).copied());
+            }
+            let named = |row: &Row| Ok((row.id("id")?, row.get("name")?));
+            names.extend(statement.list(self.on(), named).await?);
+        }
+        Ok(names)
+    }
 }
 
 impl Tx {
@@ -169,8 +162,8 @@ impl Tx {
         .bind(vm.created_at)
         .bind(vm.generation)
         .run(self.on())
-        .await?;
-        self.count_change().await
+        .await
+        .map(drop)
     }
 
     /// Writes a VM if it is still of the generation that was read, and counts that on; `Conflict` otherwise. Identity
@@ -214,14 +207,7 @@ impl Tx {
             )));
         }
         vm.generation += 1;
-        self.count_change().await
-    }
-
-    async fn count_change(&mut self) -> Result<()> {
-        sql("UPDATE counters SET value = value + 1 WHERE name = 'vms'")
-            .run(self.on())
-            .await
-            .map(drop)
+        Ok(())
     }
 
     /// `Conflict` if the host, or for a VM made here the image, storage or network, is not known (any more). An adopted VM

@@ -17,7 +17,7 @@ async fn once(engine: &Engine, actor: &Actor, id: VmId, until: Day) -> Result<Vm
     let mut vm = engine.store().vm(id).await?;
     actor.may_see(vm.owner, "VM")?;
     let gathered = place::gather(engine).await?;
-    let (policy, fleet) = (&gathered.policy, &gathered.fleet);
+    let (policy, fleet) = (gathered.policy(), gathered.fleet());
     may_extend(&vm, until, engine.today(), policy, actor.is_admin())?;
     // One that is off by intent holds no room: it is looked for when it is started.
     let short = match vm.holds_memory() {

@@ -151,15 +151,15 @@ impl Gathered {
             target: Some(target),
             source_seen: self.observed.hosts.get(&vm.host),
             target_seen: self.observed.hosts.get(&target.id),
-            fleet: &self.fleet.fleet,
+            fleet: self.fleet.fleet(),
             storage: Some(&self.storage),
             network: self
                 .fleet
-                .networks
+                .networks()
                 .iter()
                 .find(|network| network.id == vm.network),
             image_bytes,
-            policy: &self.fleet.policy,
+            policy: self.fleet.policy(),
             cpu: known.cpus.get(&target.id).unwrap_or(&unasked),
             route: self.routes.get(&target.id).unwrap_or(&Route::default()),
             held_by: self.held_by.as_deref(),

@@ -113,7 +113,7 @@ pub(crate) async fn elsewhere(engine: &Engine, mut vm: Vm, by: Option<&Actor>) -
     }
     nobody_runs(engine, &vm).await?;
     let gathered = place::gather(engine).await?;
-    let to = room::elsewhere(&gathered.fleet, &vm, &gathered.policy).map_err(|refusals| {
+    let to = room::elsewhere(gathered.fleet(), &vm, gathered.policy()).map_err(|refusals| {
         let short: Vec<String> = refusals
             .iter()
             .map(|refusal| format!("{}: {}", refusal.host_name, refusal.reasons.join(", ")))

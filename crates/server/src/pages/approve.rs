@@ -72,10 +72,10 @@ fn lines(
     after: Option<&Room>,
     names: &Directory,
 ) -> Vec<Line> {
-    let Some(host) = considered.fleet.host(candidate.host) else {
+    let Some(host) = considered.look.fleet.host(candidate.host) else {
         return Vec::new();
     };
-    let (spec, today) = (&considered.request.spec, considered.fleet.today);
+    let (spec, today) = (&considered.request.spec, considered.look.fleet.today);
     let (before, peak) = (&candidate.before.room, &candidate.before);
     let used = host.memory_used.map_or("unknown used".into(), |used| {
         format!("{} used now", words::gib(used))
@@ -176,7 +176,7 @@ async fn page(visit: &AdminVisit, id: RequestId, form: Form) -> Result<Approve> 
                 verdict = format!(
                     "It lands on {}, which then has {left}{}.",
                     candidate.host_name,
-                    if request.spec.from > considered.fleet.today {
+                    if request.spec.from > considered.look.fleet.today {
                         " at its fullest"
                     } else {
                         ""
@@ -189,7 +189,7 @@ async fn page(visit: &AdminVisit, id: RequestId, form: Form) -> Result<Approve> 
             ));
         }
         let seen = observed.hosts.get(&candidate.host);
-        let record = considered.fleet.host(candidate.host);
+        let record = considered.look.fleet.host(candidate.host);
         hosts.push(HostBar {
             id: candidate.host.to_string(),
             name: candidate.host_name.clone(),

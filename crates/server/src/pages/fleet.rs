@@ -5,24 +5,25 @@ use super::{
     site::{AdminVisit, Visit, csv, go, show},
     view::{
         Badge, List, ListQuery, Reading, badge,
-        fleet::{Fleet, Hit, Piece, Search, SeenRow, Start, Step, Tower},
+        fleet::{Fleet, Hit, Picture, Piece, Search, SeenRow, Start, Step, Tower},
         words,
     },
 };
-use crate::{alarms::alarms, error::Result, extract::Query, names::Directory};
+use crate::{alarms::alarms, error::Result, extract::Query, memo::Same, names::Directory};
+use askama::Template;
 use axum::response::Response;
 use bellwether_api::Names;
-use bellwether_engine::{Engine, place};
+use bellwether_engine::{Engine, Look};
 use bellwether_model::{
-    HostId, VmId,
+    Error, HostId, VmId,
     host::{Host, HostHealth},
     image::ImageState,
-    observed::{HostSeen, Observed, PowerState, VmSeen},
+    observed::{HostSeen, PowerState, VmSeen},
     vm::Vm,
 };
 use bellwether_store::{RequestQuery, VmQuery};
 use serde::Deserialize;
-use std::collections::HashMap;
+use std::sync::Arc;
 
 /// To where this person begins.
 pub async fn front(visit: Visit) -> Result<Response> {
@@ -35,10 +36,8 @@ pub async fn front(visit: Visit) -> Result<Response> {
 
 /// What is needed to say what runs where.
 pub struct Seen {
-    /// Everything last seen.
-    pub observed: std::sync::Arc<Observed>,
-    /// Our VMs.
-    pub ours: HashMap<VmId, Vm>,
+    /// The fleet at this moment.
+    pub look: Arc<Look>,
     /// Names.
     pub names: Directory,
 }
@@ -46,20 +45,19 @@ pub struct Seen {
 impl Seen {
     /// Gathers it.
     pub async fn load(engine: &Engine) -> Result<Self> {
-        let (vms, names, observed) = tokio::try_join!(
-            engine.store().vms(VmQuery::default()),
-            Directory::load(engine),
-            engine.sights()
-        )?;
+        let look = engine.look().await?;
         Ok(Self {
-            observed,
-            ours: vms.into_iter().map(|vm| (vm.id, vm)).collect(),
-            names,
+            names: Directory::of(look.records.clone()),
+            look,
         })
+    }
+    /// The VM seen, where it is one of ours.
+    fn ours(&self, seen: &VmSeen) -> Option<&Vm> {
+        self.look.records.vm(VmId(seen.uuid))
     }
     /// A row of the table.
     pub fn row(&self, host: HostId, seen: &VmSeen) -> SeenRow {
-        let ours = self.ours.get(&VmId(seen.uuid));
+        let ours = self.ours(seen);
         let live = seen.power.is_live();
         SeenRow {
             href: ours.map(|vm| format!("/vms/{}", vm.id)),
@@ -126,7 +124,7 @@ fn pieces(seen: &HostSeen, offered: u64, all: &Seen) -> Vec<Piece> {
     let mut below = 0_u64;
     live.into_iter()
         .map(|vm| {
-            let ours = all.ours.get(&VmId(vm.uuid));
+            let ours = all.ours(vm);
             let from = below * 1000 / whole;
             below += vm.memory.0;
             let until = below * 1000 / whole;
@@ -153,19 +151,10 @@ fn pieces(seen: &HostSeen, offered: u64, all: &Seen) -> Vec<Piece> {
         .collect()
 }
 
-fn tower(
-    host: &Host,
-    fleet: &bellwether_decide::fleet::Fleet,
-    policy: &bellwether_model::policy::Policy,
-    all: &Seen,
-    engine: &Engine,
-) -> Tower {
+fn tower(host: &Host, all: &Seen, engine: &Engine) -> Tower {
     let nothing = HostSeen::nothing(host.id);
-    let seen = all.observed.hosts.get(&host.id).unwrap_or(&nothing);
-    let room = fleet
-        .host(host.id)
-        .map(|host| host.room_on(fleet.today, policy, None))
-        .unwrap_or_default();
+    let seen = all.look.observed.hosts.get(&host.id).unwrap_or(&nothing);
+    let room = all.look.room(host.id);
     let share = seen.cpu.map(|cpu| cpu / f64::from(host.cores.max(1)));
     let silent = matches!(
         seen.health,
@@ -204,21 +193,21 @@ fn sort_key(host: &str, owner: &str, name: &str, seen: &VmSeen, key: &str) -> (u
     }
 }
 
-type Line<'a> = (HostId, &'a VmSeen, String, String, String);
+/// A VM with the names of its host, of itself and of whose it is.
+type Line<'a> = (HostId, &'a VmSeen, &'a str, &'a str, &'a str);
 
-fn selected<'a>(all: &'a Seen, mut list: List) -> (List, Vec<Line<'a>>) {
-    let mut rows: Vec<Line<'a>> = Vec::new();
-    for (host, seen) in &all.observed.hosts {
-        let Some(host_name) = all.names.host(*host) else {
+fn selected(all: &Seen, mut list: List) -> (List, Vec<Line<'_>>) {
+    let records = &all.look.records;
+    let mut rows: Vec<Line<'_>> = Vec::new();
+    for (host, seen) in &all.look.observed.hosts {
+        let Some(host_name) = records.name(host.0) else {
             continue;
         };
         for vm in &seen.vms {
-            let ours = all.ours.get(&VmId(vm.uuid));
-            let name = ours.map_or_else(|| vm.name.clone(), |ours| ours.name.clone());
-            let owner = ours
-                .and_then(|ours| all.names.user(ours.owner))
-                .unwrap_or_else(|| "unmanaged".into());
-            rows.push((*host, vm, host_name.clone(), name, owner));
+            let ours = all.ours(vm);
+            let name = ours.map_or(vm.name.as_str(), |ours| ours.name.as_str());
+            let owner = ours.and_then(|ours| records.name(ours.owner.0));
+            rows.push((*host, vm, host_name, name, owner.unwrap_or("unmanaged")));
         }
     }
     let text = |(_, vm, host, name, owner): &Line<'_>| {
@@ -233,24 +222,22 @@ fn selected<'a>(all: &'a Seen, mut list: List) -> (List, Vec<Line<'a>>) {
 
 pub async fn fleet(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<Response> {
     let engine = visit.engine();
-    let hosts = engine.store().hosts().await?;
+    let all = Seen::load(engine).await?;
+    let hosts = &all.look.records.hosts;
     if hosts.is_empty() {
         return Ok(go("/start"));
     }
-    let all = Seen::load(engine).await?;
-    let (decided, policy) = place::fleet(engine).await?;
-    let towers = hosts
-        .iter()
-        .map(|host| tower(host, &decided, &policy, &all, engine))
-        .collect();
-    let rooms = decided
-        .hosts
-        .iter()
-        .map(|host| host.room_on(decided.today, &policy, None));
+    let moment = (Same(all.look.clone()), engine.now().seconds());
+    let picture = visit.state.drawn.picture.get(moment, async {
+        let towers = hosts.iter().map(|host| tower(host, &all, engine)).collect();
+        Picture { towers }.render().map_err(Error::internal)
+    });
+    let picture = picture.await?;
+    let rooms = all.look.rooms.values();
     let (promised, limit) = rooms.fold((0, 0), |(a, b), room| {
         (a + room.memory.0, b + room.memory_limit.0)
     });
-    let seen = || all.observed.hosts.values().flat_map(|host| &host.vms);
+    let seen = || all.look.observed.hosts.values().flat_map(|host| &host.vms);
     let (list, rows) = selected(&all, List::new("/fleet", &query, "name"));
     let rows = rows
         .into_iter()
@@ -266,8 +253,10 @@ pub async fn fleet(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<
             words::gib(bellwether_model::MiB(promised)),
             words::gib(bellwether_model::MiB(limit))
         ),
-        alarms: alarms(&all.observed, &all.names).into_values().collect(),
-        towers,
+        alarms: alarms(&all.look.observed, &all.names)
+            .into_values()
+            .collect(),
+        picture,
         list,
         states: [
             PowerState::Running,
@@ -289,11 +278,11 @@ pub async fn fleet_csv(visit: AdminVisit, Query(query): Query<ListQuery>) -> Res
         let maybe = |value: Option<String>| value.unwrap_or_default();
         vec![
             vm.uuid.to_string(),
-            name,
+            name.to_string(),
             vm.name.clone(),
-            owner,
+            owner.to_string(),
             vm.power.as_str().to_string(),
-            host,
+            host.to_string(),
             vm.vcpus.to_string(),
             vm.memory.0.to_string(),
             maybe(vm.cpu.map(|cpu| format!("{cpu:.3}"))),

@@ -20,7 +20,7 @@ use crate::{
     rest::input::renamed,
 };
 use axum::response::Response;
-use bellwether_engine::{hosts as engine_hosts, place};
+use bellwether_engine::hosts as engine_hosts;
 use bellwether_model::{
     Error, HostId,
     host::{Host, HostHealth, HostMode},
@@ -41,17 +41,13 @@ struct Back {
 async fn page(visit: &AdminVisit, host: Host, range: Option<&str>, back: Back) -> Result<HostPage> {
     let engine = visit.engine();
     let all = Seen::load(engine).await?;
-    let (fleet, policy) = place::fleet(engine).await?;
-    let (storages, all_networks) =
-        tokio::try_join!(engine.store().storages(), engine.store().networks())?;
+    let records = &all.look.records;
+    let (storages, all_networks) = (&records.storages, &records.networks);
     let nothing = HostSeen::nothing(host.id);
-    let seen = all.observed.hosts.get(&host.id).unwrap_or(&nothing);
+    let seen = all.look.observed.hosts.get(&host.id).unwrap_or(&nothing);
     let now = engine.now();
     let age = words::stale_age(seen.at, now, engine.settings().period);
-    let room = fleet
-        .host(host.id)
-        .map(|host| host.room_on(fleet.today, &policy, None))
-        .unwrap_or_default();
+    let room = all.look.room(host.id);
     let cores = f64::from(host.cores.max(1));
     let range = gather::range(range);
     let marks = gather::migration_marks(engine, None, Some(host.id)).await?;

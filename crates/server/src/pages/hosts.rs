@@ -11,14 +11,14 @@ use super::{
 use crate::{error::Result, extract::Query, rest::input::renamed};
 use axum::response::Response;
 use bellwether_decide::fleet::Room;
-use bellwether_engine::{hosts as engine_hosts, place};
+use bellwether_engine::{Look, hosts as engine_hosts};
 use bellwether_model::{
     Error, MiB, Timestamp,
     host::{Host, HostHealth, HostMode},
     network::Carrier,
     observed::{HostFacts, HostSeen},
 };
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 fn hundredths(part: f64, whole: f64) -> u32 {
     if whole <= 0.0 {
@@ -29,13 +29,13 @@ fn hundredths(part: f64, whole: f64) -> u32 {
 }
 
 /// A host with what was last seen of it, and what is promised on it.
-struct Line {
-    host: Host,
-    seen: HostSeen,
+struct Line<'a> {
+    host: &'a Host,
+    seen: Cow<'a, HostSeen>,
     room: Room,
 }
 
-impl Line {
+impl Line<'_> {
     fn badge(&self) -> Badge {
         badge::host(self.host.mode, self.seen.health)
     }
@@ -48,29 +48,23 @@ impl Line {
     }
 }
 
-async fn selected(visit: &AdminVisit, mut list: List) -> Result<(List, Vec<Line>)> {
-    let engine = visit.engine();
-    let hosts = engine.store().hosts().await?;
-    let (fleet, policy) = place::fleet(engine).await?;
-    let observed = engine.observed();
-    let rows = hosts
-        .into_iter()
+fn selected(look: &Look, mut list: List) -> (List, Vec<Line<'_>>) {
+    let rows = look
+        .records
+        .hosts
+        .iter()
         .map(|host| Line {
-            seen: observed
-                .hosts
-                .get(&host.id)
-                .cloned()
-                .unwrap_or_else(|| HostSeen::nothing(host.id)),
-            room: fleet
-                .host(host.id)
-                .map(|host| host.room_on(fleet.today, &policy, None))
-                .unwrap_or_default(),
+            seen: match look.observed.hosts.get(&host.id) {
+                Some(seen) => Cow::Borrowed(seen),
+                None => Cow::Owned(HostSeen::nothing(host.id)),
+            },
+            room: look.room(host.id),
             host,
         })
         .collect();
     let rows = list.apply(
         rows,
-        |line: &Line| {
+        |line: &Line<'_>| {
             format!(
                 "{} {} {} {}",
                 line.host.name, line.host.uri, line.host.site, line.host.id
@@ -89,14 +83,14 @@ async fn selected(visit: &AdminVisit, mut list: List) -> Result<(List, Vec<Line>
             }
         },
     );
-    Ok((list, rows))
+    (list, rows)
 }
 
 fn listed(query: &ListQuery) -> List {
     List::new("/hosts", query, "name")
 }
 
-fn row(line: &Line, now: Timestamp, period: Duration) -> HostRow {
+fn row(line: &Line<'_>, now: Timestamp, period: Duration) -> HostRow {
     let Line { host, seen, room } = line;
     let cores = line.cores();
     let cpu = seen
@@ -131,7 +125,8 @@ fn row(line: &Line, now: Timestamp, period: Duration) -> HostRow {
 }
 
 pub async fn list(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<Response> {
-    let (list, rows) = selected(&visit, listed(&query)).await?;
+    let look = visit.engine().look().await?;
+    let (list, rows) = selected(&look, listed(&query));
     let (now, period) = (visit.engine().now(), visit.engine().settings().period);
     let healths = [
         HostHealth::Ready,
@@ -154,7 +149,8 @@ pub async fn list(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<R
 }
 
 pub async fn list_csv(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<Response> {
-    let (_, rows) = selected(&visit, listed(&query).in_one()).await?;
+    let look = visit.engine().look().await?;
+    let (_, rows) = selected(&look, listed(&query).in_one());
     let rows = rows.into_iter().map(|line| {
         let maybe = |value: Option<String>| value.unwrap_or_default();
         vec![

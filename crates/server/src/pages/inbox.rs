@@ -2,7 +2,7 @@
 
 use super::{
     gather, requests,
-    site::{AdminVisit, csv, job_words, show},
+    site::{AdminVisit, csv, job_names, job_words, show},
     view::{
         Badge, List, ListQuery,
         requests::{Inbox, Waiting},
@@ -16,7 +16,7 @@ use bellwether_model::{
     job::JobState,
     request::{Request, RequestState},
 };
-use bellwether_store::{JobQuery, RequestQuery};
+use bellwether_store::JobQuery;
 
 /// What waits for a decision.
 pub const UNDECIDED: [RequestState; 2] = [RequestState::Pending, RequestState::Failed];
@@ -25,14 +25,9 @@ const STUCK: [RequestState; 2] = [RequestState::Approved, RequestState::WaitingF
 
 /// Requests in these states, oldest first.
 pub async fn waiting(visit: &AdminVisit, states: Vec<RequestState>) -> Result<Vec<Request>> {
-    let query = RequestQuery {
-        states,
-        limit: 10_000,
-        ..RequestQuery::default()
-    };
-    let mut requests = visit.engine().store().requests(query).await?;
-    requests.sort_by_key(|request| (request.created_at, request.id));
-    Ok(requests)
+    let requests = visit.engine().store().all_requests().await?;
+    let wanted = |request: &&Request| states.contains(&request.state);
+    Ok(requests.iter().filter(wanted).cloned().collect())
 }
 
 async fn selected(visit: &AdminVisit, mut list: List) -> Result<(List, Vec<(Request, String)>)> {
@@ -71,27 +66,26 @@ fn listed(query: &ListQuery) -> List {
 pub async fn inbox(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<Response> {
     let now = visit.engine().now();
     let (list, rows) = selected(&visit, listed(&query)).await?;
-    let store = visit.engine().store();
-    let mut undecided = 0;
-    for state in UNDECIDED {
-        undecided += store.count_requests(state).await?;
-    }
-    let mut stuck = Vec::new();
     let query = JobQuery {
         states: vec![JobState::NeedsPerson],
         limit: 100,
         ..JobQuery::default()
     };
-    for job in store.jobs(query).await? {
+    let (engine, store) = (visit.engine(), visit.engine().store());
+    let (records, jobs) = tokio::try_join!(store.records(), store.jobs(query))?;
+    let names = job_names(engine, records, &jobs).await?;
+    let mut stuck = Vec::with_capacity(jobs.len());
+    for job in jobs {
         stuck.push((
-            job_words(visit.engine(), &job).await?,
+            job_words(engine, &names, &job).await?,
             format!("/jobs/{}", job.id),
             job.error.unwrap_or_default(),
         ));
     }
+    let frame = visit.page("Inbox", "/inbox").await?;
     show(&Inbox {
-        frame: visit.page("Inbox", "/inbox").await?,
-        undecided,
+        undecided: frame.inbox,
+        frame,
         stuck,
         states: [UNDECIDED, STUCK]
             .concat()

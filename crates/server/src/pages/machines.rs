@@ -30,9 +30,10 @@ use bellwether_model::{
     states::State as _,
     vm::{Vm, VmState},
 };
-use bellwether_store::{JobQuery, RequestQuery, VmQuery};
+use bellwether_store::{JobQuery, Records, RequestQuery, VmQuery};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
+use std::sync::Arc;
 
 fn ends_soon(vm: &Vm, today: Day, policy: &bellwether_model::policy::Policy) -> bool {
     matches!(
@@ -141,35 +142,36 @@ fn sort_key(vm: &Vm, owner: &str, host: &str, key: &str) -> (u64, String) {
     }
 }
 
-async fn selected(visit: &AdminVisit, mut list: List) -> Result<(List, Vec<(Vm, String, String)>)> {
-    let engine = visit.engine();
-    let names = Directory::load(engine).await?;
-    let rows: Vec<(Vm, String, String)> = engine
-        .store()
-        .vms(VmQuery::default())
-        .await?
-        .into_iter()
+/// A VM with the names of whose it is and of its host.
+type Line<'a> = (&'a Vm, String, String);
+
+fn selected(records: &Arc<Records>, mut list: List) -> (List, Vec<Line<'_>>) {
+    let names = Directory::of(records.clone());
+    let rows: Vec<Line<'_>> = records
+        .vms
+        .iter()
         .map(|vm| {
             let owner = gather::or_removed(names.user(vm.owner), "person");
             let host = gather::or_removed(names.host(vm.host), "host");
             (vm, owner, host)
         })
         .collect();
-    let text = |(vm, owner, host): &(Vm, String, String)| {
+    let text = |(vm, owner, host): &Line<'_>| {
         format!(
             "{} {owner} {host} {} {} {}",
             vm.name, vm.address, vm.hostname, vm.id
         )
     };
-    let state = |(vm, ..): &(Vm, String, String)| Badge::from(vm.state).word;
-    let key = |(vm, owner, host): &(Vm, String, String), key: &str| sort_key(vm, owner, host, key);
+    let state = |(vm, ..): &Line<'_>| Badge::from(vm.state).word;
+    let key = |(vm, owner, host): &Line<'_>, key: &str| sort_key(vm, owner, host, key);
     let rows = list.apply(rows, text, state, key);
-    Ok((list, rows))
+    (list, rows)
 }
 
 pub async fn all(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<Response> {
-    let (list, rows) = selected(&visit, List::new("/vms", &query, "name")).await?;
-    let (policy, _) = visit.engine().store().policy().await?;
+    let records = visit.engine().store().records().await?;
+    let (list, rows) = selected(&records, List::new("/vms", &query, "name"));
+    let policy = &records.policy;
     let today = visit.engine().today();
     show(&AllMachines {
         frame: visit.page("All machines", "/vms").await?,
@@ -192,15 +194,16 @@ pub async fn all(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<Re
                 disk: vm.disk.to_string(),
                 address: vm.address.to_string(),
                 left: words::days_left_text(vm.lease_until, today),
-                ends_soon: ends_soon(&vm, today, &policy),
-                name: vm.name,
+                ends_soon: ends_soon(vm, today, policy),
+                name: vm.name.clone(),
             })
             .collect(),
     })
 }
 
 pub async fn all_csv(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<Response> {
-    let (_, rows) = selected(&visit, List::new("/vms", &query, "name").in_one()).await?;
+    let records = visit.engine().store().records().await?;
+    let (_, rows) = selected(&records, List::new("/vms", &query, "name").in_one());
     let rows = rows.into_iter().map(|(vm, owner, host)| {
         vec![
             vm.id.to_string(),
@@ -275,7 +278,7 @@ async fn page(visit: &Visit, vm: Vm, range: Option<&str>, added: Added) -> Resul
         None => None,
         Some(job) => Some(RunningJob {
             href: format!("/jobs/{}", job.id),
-            text: job_words(engine, job).await?,
+            text: job_words(engine, &names, job).await?,
             doing: if job.progress.doing.is_empty() {
                 "about to begin".into()
             } else {

@@ -58,16 +58,15 @@ fn whole_state(observed: &Observed, network: &Network) -> Badge {
 type Line = (Network, Badge, u64, usize);
 
 async fn selected(visit: &AdminVisit, mut list: List) -> Result<(List, Vec<Line>)> {
-    let (engine, store) = (visit.engine(), visit.engine().store());
-    let observed = engine.observed();
-    let (all, vms) = tokio::try_join!(store.networks(), store.vms(VmQuery::default()))?;
-    let mut rows = Vec::with_capacity(all.len());
-    for network in all {
-        let free = networks::free_addresses(engine, &network).await?;
+    let look = visit.engine().look().await?;
+    let (all, vms) = (&look.records.networks, &look.records.vms);
+    let rows = all.iter().map(|network| {
+        let free = look.free_addresses.get(&network.id).copied();
         let machines = vms.iter().filter(|vm| vm.network == network.id).count();
-        let state = whole_state(&observed, &network);
-        rows.push((network, state, free, machines));
-    }
+        let state = whole_state(&look.observed, network);
+        (network.clone(), state, free.unwrap_or(0), machines)
+    });
+    let rows = rows.collect();
     let rows = list.apply(
         rows,
         |(network, ..)| format!("{} {}", network.name, network.cidr()),

@@ -27,48 +27,46 @@ use bellwether_model::{
     request::{Request, RequestState},
     states::State as _,
 };
-use bellwether_store::{JobQuery, RequestQuery};
+use bellwether_store::JobQuery;
 
 /// The size of a request in words.
 pub fn size(request: &Request) -> String {
     gather::size_words(request.spec.vcpus, request.spec.memory, request.spec.disk)
 }
 
+/// A request with the name of whose it is.
+type Line<'a> = (&'a Request, String);
+
 async fn selected(visit: &Visit, mut list: List) -> Result<(List, Vec<(Request, String)>)> {
     let engine = visit.engine();
     let owner = (!visit.actor.is_admin()).then_some(visit.actor.user);
     let names = Directory::load(engine).await?;
-    let wanted = RequestQuery {
-        owner,
-        limit: 100_000,
-        ..RequestQuery::default()
-    };
-    let rows: Vec<(Request, String)> = engine
-        .store()
-        .requests(wanted)
-        .await?
-        .into_iter()
+    let requests = engine.store().all_requests().await?;
+    let rows: Vec<Line<'_>> = requests
+        .iter()
+        .filter(|request| owner.is_none_or(|owner| request.owner == owner))
         .map(|request| {
             let owner = gather::or_removed(names.user(request.owner), "person");
             (request, owner)
         })
         .collect();
-    let text = |(request, owner): &(Request, String)| {
+    let text = |(request, owner): &Line<'_>| {
         format!(
             "{} {owner} {} {}",
             request.spec.name, request.spec.purpose, request.id
         )
     };
-    let state = |(request, _): &(Request, String)| Badge::from(request.state).word;
-    let key = |(request, owner): &(Request, String), key: &str| match key {
+    let state = |(request, _): &Line<'_>| Badge::from(request.state).word;
+    let key = |(request, owner): &Line<'_>, key: &str| match key {
         "name" => (request.spec.name.to_lowercase(), 0),
         "state" => (Badge::from(request.state).word.into(), 0),
         "owner" => (owner.to_lowercase(), 0),
         "from" => (request.spec.from.to_string(), 0),
         _ => (String::new(), request.created_at.0),
     };
-    let rows = list.apply(rows, text, state, key);
-    Ok((list, rows))
+    let rows = list.apply(rows, text, state, key).into_iter();
+    let rows = rows.map(|(request, owner)| (request.clone(), owner));
+    Ok((list, rows.collect()))
 }
 
 pub async fn list(visit: Visit, Query(query): Query<ListQuery>) -> Result<Response> {

@@ -4,6 +4,7 @@ use super::view::{Form, Frame, Theme, Who, frame::StripJob};
 use crate::{
     auth::{Actor, MaybeActor},
     error::{Failure, Result},
+    names::Directory,
     state::AppState,
 };
 use askama::Template;
@@ -13,14 +14,15 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use axum_extra::extract::cookie::{Cookie, SameSite};
+use bellwether_api::Names;
 use bellwether_engine::{Admin, Engine};
 use bellwether_model::{
     Error, ErrorKind, VmId,
     job::{Job, JobKind, JobState},
-    request::RequestState,
+    request::Request,
 };
-use bellwether_store::JobQuery;
-use std::ops::Deref;
+use bellwether_store::{JobQuery, Records};
+use std::{ops::Deref, sync::Arc};
 
 /// The cookie that says once, on the next page, what the last act did.
 const SAID: &str = "bw_said";
@@ -138,18 +140,24 @@ impl Visit {
             limit: 20,
             ..JobQuery::default()
         };
-        let (user, jobs) = tokio::try_join!(store.user(self.actor.user), store.jobs(jobs))?;
+        let (records, jobs) = tokio::try_join!(store.records(), store.jobs(jobs))?;
         let inbox = if admin {
-            store.count_requests(RequestState::Pending).await?
-                + store.count_requests(RequestState::Failed).await?
+            let requests = store.all_requests().await?;
+            let undecided = |request: &&Request| super::inbox::UNDECIDED.contains(&request.state);
+            requests.iter().filter(undecided).count()
         } else {
             0
         };
+        let user = records.user(self.actor.user);
+        let user = user
+            .ok_or_else(|| Error::unauthenticated("Sign in first."))?
+            .clone();
+        let names = job_names(self.engine(), records, &jobs).await?;
         let mut strip = Vec::with_capacity(jobs.len());
         for job in &jobs {
             strip.push(StripJob {
                 href: format!("/jobs/{}", job.id),
-                text: job_words(self.engine(), job).await?,
+                text: job_words(self.engine(), &names, job).await?,
                 doing: job.progress.doing.clone(),
             });
         }
@@ -160,7 +168,7 @@ impl Visit {
                 full_name: user.full_name,
                 admin,
             }),
-            inbox,
+            inbox: u32::try_from(inbox).unwrap_or(u32::MAX),
             jobs: strip,
             ..self.frame(&title.into())
         })
@@ -407,16 +415,19 @@ pub fn csv(name: &str, head: &[&str], rows: Vec<Vec<String>>) -> Response {
     (headers, text).into_response()
 }
 
-/// What a job does, to what.
-pub async fn job_words(engine: &Engine, job: &Job) -> Result<String> {
-    let store = engine.store();
+/// The names jobs are told with.
+pub async fn job_names(engine: &Engine, records: Arc<Records>, jobs: &[Job]) -> Result<Directory> {
+    let vms = jobs.iter().filter_map(|job| job.subject.vm).collect();
+    Ok(Directory::of(records).with_vms(engine, vms).await?)
+}
+
+/// What a job does, to what; `names` are [`job_names`].
+pub async fn job_words(engine: &Engine, names: &Directory, job: &Job) -> Result<String> {
     let name = match (job.subject.vm, job.subject.image, job.subject.request) {
-        (Some(vm), ..) => vm_name(engine, vm).await?,
-        (_, Some(image), _) => store
-            .image(image)
-            .await
-            .map_or_else(|_| "an image".into(), |i| i.name),
-        (.., Some(request)) => store
+        (Some(vm), ..) => names.vm(vm).unwrap_or_else(|| "a machine".into()),
+        (_, Some(image), _) => names.image(image).unwrap_or_else(|| "an image".into()),
+        (.., Some(request)) => engine
+            .store()
             .request(request)
             .await
             .map_or_else(|_| "a request".into(), |r| r.spec.name),
@@ -440,9 +451,6 @@ pub async fn job_words(engine: &Engine, job: &Job) -> Result<String> {
 
 /// A VM's name; of one that is no more too.
 pub async fn vm_name(engine: &Engine, id: VmId) -> Result<String> {
-    match engine.store().vm(id).await {
-        Ok(vm) => Ok(vm.name),
-        Err(error) if error.kind == ErrorKind::NotFound => Ok("a machine".into()),
-        Err(error) => Err(error.into()),
-    }
+    let found = engine.store().vm_names(&[id]).await?.pop();
+    Ok(found.map_or_else(|| "a machine".into(), |(_, name)| name))
 }

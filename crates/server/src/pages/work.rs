@@ -2,7 +2,9 @@
 
 use super::{
     gather,
-    site::{AdminVisit, Typed, Visit, again, done, go, job_words, show, typed_wrong, vm_name},
+    site::{
+        AdminVisit, Typed, Visit, again, done, go, job_names, job_words, show, typed_wrong, vm_name,
+    },
     view::{
         Badge, Form, List, ListQuery, Reading,
         migrate::{
@@ -27,8 +29,7 @@ use bellwether_model::{
     states::State as _,
     text::shown,
 };
-use bellwether_store::{JobQuery, MigrationQuery, VmQuery};
-use std::collections::HashMap;
+use bellwether_store::{JobQuery, MigrationQuery};
 
 fn line(check: &Check) -> CheckLine {
     CheckLine {
@@ -267,15 +268,6 @@ async fn selected(
     mut list: List,
 ) -> Result<(List, Vec<(Migration, String)>, Directory)> {
     let engine = visit.engine();
-    let names = Directory::load(engine).await?;
-    let vms = engine
-        .store()
-        .vms(VmQuery {
-            with_gone: true,
-            ..VmQuery::default()
-        })
-        .await?;
-    let vms: HashMap<VmId, String> = vms.into_iter().map(|vm| (vm.id, vm.name)).collect();
     let all = engine
         .store()
         .migrations(MigrationQuery {
@@ -283,14 +275,13 @@ async fn selected(
             ..MigrationQuery::default()
         })
         .await?;
+    let vms = all.iter().map(|migration| migration.vm).collect();
+    let names = Directory::load(engine).await?.with_vms(engine, vms).await?;
     let rows: Vec<(Migration, String)> = all
         .into_iter()
         .map(|migration| {
-            let name = vms
-                .get(&migration.vm)
-                .cloned()
-                .unwrap_or_else(|| "a machine".into());
-            (migration, name)
+            let name = names.vm(migration.vm);
+            (migration, name.unwrap_or_else(|| "a machine".into()))
         })
         .collect();
     let text = |(migration, vm): &(Migration, String)| {
@@ -389,15 +380,16 @@ const JOBS: u32 = 500;
 pub async fn jobs(visit: Visit, Query(query): Query<ListQuery>) -> Result<Response> {
     let engine = visit.engine();
     let admin = visit.actor.is_admin();
-    let names = Directory::load(engine).await?;
     let wanted = JobQuery {
         owner: (!admin).then_some(visit.actor.user),
         limit: JOBS,
         ..JobQuery::default()
     };
-    let mut rows = Vec::new();
-    for job in engine.store().jobs(wanted).await? {
-        rows.push((job_words(engine, &job).await?, job));
+    let (records, all) = tokio::try_join!(engine.store().records(), engine.store().jobs(wanted))?;
+    let names = job_names(engine, records, &all).await?;
+    let mut rows = Vec::with_capacity(all.len());
+    for job in all {
+        rows.push((job_words(engine, &names, &job).await?, job));
     }
     let mut list = List::new("/jobs", &query, "-when");
     let by = |job: &Job| {
@@ -483,9 +475,10 @@ pub async fn job(visit: Visit, Path(id): Path<JobId>) -> Result<Response> {
     let engine = visit.engine();
     let job = of_visit(&visit, id).await?;
     let admin = visit.actor.is_admin();
-    let names = Directory::load(engine).await?;
+    let records = engine.store().records().await?;
+    let names = job_names(engine, records, std::slice::from_ref(&job)).await?;
     let journal = engine.store().journal(id).await?;
-    let what = job_words(engine, &job).await?;
+    let what = job_words(engine, &names, &job).await?;
     let mut about = Vec::new();
     if let Some(vm) = job.subject.vm
         && engine.store().vm(vm).await.is_ok()

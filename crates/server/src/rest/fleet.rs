@@ -1,44 +1,48 @@
 //! The fleet as it was last seen: every host with everything on it, managed or not.
 
 use super::Problems;
-use crate::{alarms::alarms, auth::Admin, error::Result, names::Directory, state::AppState};
-use axum::{Json, extract::State};
+use crate::{
+    alarms::alarms, auth::Admin, error::Result, memo::Same, names::Directory, state::AppState,
+};
+use axum::{
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
 use bellwether_api::{
     fleet::{Fleet, FleetHost, FleetVm},
     host::Host,
 };
-use bellwether_engine::place;
-use bellwether_model::{VmId, observed::HostSeen, vm::Vm};
-use std::collections::BTreeMap;
+use bellwether_engine::Look;
+use bellwether_model::{Error, Timestamp, VmId, observed::HostSeen};
+use bytes::Bytes;
 
 /// Every host with all its VMs, as last seen; asks no host.
 #[utoipa::path(get, path = "/api/v1/fleet", tag = "hosts", responses((status = 200, body = Fleet), Problems))]
-pub async fn show(_: Admin, State(state): State<AppState>) -> Result<Json<Fleet>> {
-    let engine = &state.engine;
-    let (observed, now) = (engine.sights().await?, engine.now());
-    let (fleet, policy) = place::fleet(engine).await?;
-    let names = Directory::load(engine).await?;
-    let records = engine.store().hosts().await?;
-    let ours: BTreeMap<VmId, Vm> = engine
-        .store()
-        .vms(bellwether_store::VmQuery::default())
-        .await?
-        .into_iter()
-        .map(|vm| (vm.id, vm))
-        .collect();
+pub async fn show(_: Admin, State(state): State<AppState>) -> Result<Response> {
+    let (look, now) = (state.engine.look().await?, state.engine.now());
+    // Megabytes for a large fleet, and the same for everybody who asks in this moment.
+    let moment = (Same(look.clone()), now.seconds());
+    let json = state.drawn.fleet.get(moment, async {
+        let json = serde_json::to_vec(&fleet(&look, now)).map_err(Error::internal)?;
+        Ok::<_, Error>(Bytes::from(json))
+    });
+    let json = Bytes::clone(&*json.await?);
+    Ok(([(header::CONTENT_TYPE, "application/json")], json).into_response())
+}
+
+fn fleet(look: &Look, now: Timestamp) -> Fleet {
+    let names = Directory::of(look.records.clone());
+    let records = look.records.hosts.iter();
     let hosts = records
-        .iter()
         .map(|record| {
             let nothing = HostSeen::nothing(record.id);
-            let seen = observed.hosts.get(&record.id).unwrap_or(&nothing);
-            let room = fleet
-                .host(record.id)
-                .map(|host| host.room_on(fleet.today, &policy, None))
-                .unwrap_or_default();
+            let seen = look.observed.hosts.get(&record.id).unwrap_or(&nothing);
+            let room = look.room(record.id);
             let mut vms: Vec<FleetVm> = seen
                 .vms
                 .iter()
-                .map(|vm| FleetVm::new(vm, ours.get(&VmId(vm.uuid)), &names))
+                .map(|vm| FleetVm::new(vm, look.records.vm(VmId(vm.uuid)), &names))
                 .collect();
             vms.sort_by(|a, b| a.libvirt_name.cmp(&b.libvirt_name));
             FleetHost {
@@ -53,9 +57,9 @@ pub async fn show(_: Admin, State(state): State<AppState>) -> Result<Json<Fleet>
             }
         })
         .collect();
-    Ok(Json(Fleet {
+    Fleet {
         at: now.into(),
         hosts,
-        alarms: alarms(&observed, &names).into_values().collect(),
-    }))
+        alarms: alarms(&look.observed, &names).into_values().collect(),
+    }
 }

@@ -53,18 +53,15 @@ pub async fn list(
     } else {
         Some(actor.user)
     };
-    let mut requests = state
-        .engine
-        .store()
-        .requests(bellwether_store::RequestQuery {
-            owner,
-            states: words::<RequestState, _>("state", query.state.as_deref())?,
-            limit: u32::MAX,
-        })
-        .await?;
-    requests.reverse();
+    let states: Vec<model::RequestState> =
+        words::<RequestState, _>("state", query.state.as_deref())?;
+    let all = state.engine.store().all_requests().await?;
+    let wanted = |request: &&model::Request| {
+        owner.is_none_or(|owner| request.owner == owner)
+            && (states.is_empty() || states.contains(&request.state))
+    };
     let list = part(
-        requests,
+        all.iter().rev().filter(wanted).collect(),
         Order::Newest,
         |request| (request.created_at, request.id.into()),
         most,
@@ -200,7 +197,7 @@ fn room(
 ) -> HostRoom {
     let observed = state.engine.observed();
     let seen = observed.hosts.get(&candidate.host);
-    let host = considered.fleet.host(candidate.host);
+    let host = considered.look.fleet.host(candidate.host);
     let promised = candidate.before.room;
     let disk = candidate.disk;
     let (fits, after, placement, reasons) = match &candidate.verdict {

@@ -43,33 +43,45 @@ pub async fn list(
     } else {
         Some(actor.user)
     };
-    let mut vms = engine
-        .store()
-        .vms(bellwether_store::VmQuery {
-            owner,
-            host: query.host.map(Into::into),
-            with_gone: states.contains(&model::VmState::Gone),
-        })
-        .await?;
-    vms.retain(|vm| {
-        (states.is_empty() || states.contains(&vm.state))
+    let host = query.host.map(Into::into);
+    let look = engine.look().await?;
+    // Those that are gone are read where they are asked for.
+    let gone = match states.contains(&model::VmState::Gone) {
+        true => {
+            let query = bellwether_store::VmQuery {
+                owner,
+                host,
+                with_gone: true,
+            };
+            engine.store().vms(query).await?
+        }
+        false => Vec::new(),
+    };
+    let all = match gone.is_empty() {
+        true => &look.records.vms[..],
+        false => &gone[..],
+    };
+    let wanted = |vm: &&model::Vm| {
+        owner.is_none_or(|owner| vm.owner == owner)
+            && host.is_none_or(|host| vm.host == host)
+            && (states.is_empty() || states.contains(&vm.state))
             && query.ends_by.is_none_or(|day| vm.lease_until <= day)
-    });
+    };
     let list = part(
-        vms,
+        all.iter().filter(wanted).collect(),
         Order::Oldest,
-        |vm| (vm.created_at, vm.id.into()),
+        |vm: &&model::Vm| (vm.created_at, vm.id.into()),
         most,
         query.after.as_deref(),
     )?;
-    let names = Directory::load(engine).await?;
-    let (seen, now) = (engine.sights().await?, engine.now());
+    let names = Directory::of(look.records.clone());
+    let (seen, now) = (&look.observed, engine.now());
     let mut items = Vec::with_capacity(list.items.len());
-    for vm in &list.items {
+    for vm in list.items.iter().copied() {
         // Only the owner can take it, so only they are told.
         let waiting = vm.owner == actor.user && engine.store().has_first_password(vm.id).await?;
         let reachable = engine.reach(vm.id).known();
-        items.push(Vm::new(vm, &names, &seen, waiting, reachable, now));
+        items.push(Vm::new(vm, &names, seen, waiting, reachable, now));
     }
     Ok(axum::Json(List {
         items,

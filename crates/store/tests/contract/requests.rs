@@ -247,7 +247,7 @@ async fn the_list_of_all_is_current_whoever_changes_it(world: World) {
         }
         vm.state = state;
         tx.update_vm(&mut vm).await.unwrap();
-        let before = other.all_vms().await.unwrap();
+        let before = other.records().await.unwrap().vms.clone();
         assert!(
             before.iter().all(|v| v.generation < vm.generation),
             "not before the commit"

@@ -41,6 +41,14 @@ pub struct Tower {
     pub pieces: Vec<Piece>,
 }
 
+/// The hosts as columns; rendered apart, for it is large and the same for everybody who looks in the same moment.
+#[derive(Template)]
+#[template(path = "fleet_picture.html")]
+pub struct Picture {
+    /// Hosts.
+    pub towers: Vec<Tower>,
+}
+
 /// A VM on a host, as `virsh list --all` would show it.
 pub struct SeenRow {
     /// Its page; none for one we did not make.
@@ -82,7 +90,7 @@ pub struct Fleet {
     /// What needs a person.
     pub alarms: Vec<String>,
     /// Columns.
-    pub towers: Vec<Tower>,
+    pub picture: std::sync::Arc<String>,
     /// View of the table.
     pub list: List,
     /// States to choose from.

@@ -363,7 +363,13 @@ fn fleet_page(hosts: usize, vms: usize, hostile: bool) -> fleet::Fleet {
         } else {
             vec![]
         },
-        towers: towers(hosts, vms),
+        picture: std::sync::Arc::new(
+            fleet::Picture {
+                towers: towers(hosts, vms),
+            }
+            .render()
+            .unwrap(),
+        ),
         list: list("/fleet", "name", 4),
         states: words(&["running", "shut off", "paused"]),
         rows: vec![

@@ -1,0 +1,417 @@
+//! Pages and lists of a fleet of 50 hosts and 2,000 VMs, 20 requests at once, while sampling runs.
+//!
+//! `cargo bench -p bellwether-server --bench pages`, or with `-- --vms 200 --requests 200` for a quick look. A bellwetherd of
+//! its own on simulated hosts is furnished through REST; each path is then asked by 20 connections, each asking again
+//! as soon as it has its answer. What counts is the server's own time (`Server-Timing`): from a request's arrival to
+//! its finished answer, waiting for a core included. The client shares the machine's cores with the server.
+
+#![allow(clippy::unwrap_used)] // in a bench a panic is the message
+
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use std::{
+    io::{BufRead, BufReader, Write},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+const AT_ONCE: usize = 20;
+const HOSTS: usize = 50;
+const PEOPLE: usize = 20;
+const PASSWORD: &str = "a very long passphrase";
+
+/// What the bar is: 99 of 100 answers take at most this.
+const BAR_MS: f64 = 25.0;
+
+struct Server {
+    child: Child,
+    base: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn start() -> Server {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bellwetherd.toml");
+    let config = format!(
+        "data_dir = \"{}\"\nlisten = \"127.0.0.1:0\"\nallow_simulated_hosts = true\ntime_zone = \"UTC\"\n[limits]\n\
+         requests_per_second = 1000000\nlogins_per_minute = 1000\nlogins_per_minute_and_address = 1000\nregistrations_per_hour = 1000\n",
+        folder.path().join("data").display()
+    );
+    std::fs::write(&file, config).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bellwetherd"));
+    let mut create = command
+        .arg("--config")
+        .arg(&file)
+        .args(["admin", "create", "ada", "--full-name", "Ada Lovelace"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    writeln!(create.stdin.take().unwrap(), "{PASSWORD}").unwrap();
+    assert!(create.wait().unwrap().success());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_bellwetherd"))
+        .arg("--config")
+        .arg(&file)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let base = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .find_map(|line| {
+            let (_, rest) = line.split_once("serves http://")?;
+            let end = rest.find(|c: char| c == '"' || c.is_whitespace());
+            Some(format!("http://{}", &rest[..end.unwrap_or(rest.len())]))
+        })
+        .unwrap();
+    // Read on, or the server would wait for whoever reads its log.
+    std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+    Server {
+        child,
+        base,
+        _folder: folder,
+    }
+}
+
+/// Somebody who asks.
+#[derive(Clone)]
+struct Person {
+    client: Client,
+    base: String,
+    token: String,
+}
+
+impl Person {
+    async fn sign_in(client: &Client, base: &str, login: &str) -> Self {
+        let nobody = Self {
+            client: client.clone(),
+            base: base.into(),
+            token: String::new(),
+        };
+        let wanted =
+            json!({"login": login, "password": PASSWORD, "token": {"name": "bench", "days": 1}});
+        let session = nobody.call(Method::POST, "session", Some(wanted)).await;
+        Self {
+            token: session["token"]["secret"].as_str().unwrap().into(),
+            ..nobody
+        }
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+        let mut request = self
+            .client
+            .request(method, format!("{}/api/v1/{path}", self.base));
+        if !self.token.is_empty() {
+            request = request.bearer_auth(&self.token);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status();
+        let text = answer.text().await.unwrap();
+        assert!(status.is_success(), "{path}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        self.call(Method::GET, path, None).await
+    }
+
+    async fn until(&self, what: &str, path: &str, good: impl Fn(&Value) -> bool) -> Value {
+        eprintln!("waiting for {what}");
+        let began = Instant::now();
+        loop {
+            let answer = self.get(path).await;
+            if good(&answer) {
+                return answer;
+            }
+            assert!(
+                began.elapsed() < Duration::from_secs(120),
+                "waited for {what}: {answer:.3000}"
+            );
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+}
+
+/// Hosts, a storage, a network and an image; answers the image's id.
+async fn furnish(admin: &Person) -> String {
+    for n in 1..=HOSTS {
+        let name = format!("host{n:02}");
+        let uri = format!("sim://bench/{name}?hosts={HOSTS}&cores=32&memory=262144&latency_ms=3");
+        admin
+            .call(
+                Method::POST,
+                "hosts",
+                Some(json!({"name": name, "uri": uri})),
+            )
+            .await;
+    }
+    let items = |value: &Value| value["items"].as_array().unwrap().clone();
+    let hosts = admin
+        .until("ready hosts", "hosts?limit=200", |hosts| {
+            items(hosts)
+                .iter()
+                .all(|host| host["seen"]["health"] == "ready")
+        })
+        .await;
+    let local = |value: &Value| -> Vec<Value> {
+        let found = items(value).into_iter();
+        found
+            .filter(|found| found["pool"]["name"] == "local")
+            .collect()
+    };
+    let pools = admin
+        .until("pools", "storages/discovered", |found| {
+            local(found).len() == HOSTS
+        })
+        .await;
+    let members: Vec<Value> = local(&pools)
+        .iter()
+        .map(|found| json!({"host": found["host"]["id"], "pool": "local"}))
+        .collect();
+    let storage = json!({"name": "local", "kind": "local", "members": members});
+    admin.call(Method::POST, "storages", Some(storage)).await;
+    let members: Vec<Value> = items(&hosts)
+        .iter()
+        .map(|host| json!({"host": host["id"], "carrier": {"kind": "bridge", "name": "br0"}}))
+        .collect();
+    let network = json!({
+        "name": "guests", "cidr": "10.78.0.0/16", "gateway": "10.78.0.1", "dns": [],
+        "range_from": "10.78.0.20", "range_until": "10.78.31.250", "members": members
+    });
+    admin.call(Method::POST, "networks", Some(network)).await;
+    let answer = admin
+        .client
+        .post(format!(
+            "{}/api/v1/images/upload?name=debian-12&os=Debian%2012&min_disk_gib=1&min_memory_mib=128",
+            admin.base
+        ))
+        .bearer_auth(&admin.token)
+        .header("content-type", "application/octet-stream")
+        .body(vec![0_u8; 1 << 20])
+        .send()
+        .await
+        .unwrap();
+    let image: Value = answer.json().await.unwrap();
+    image["id"].as_str().unwrap().into()
+}
+
+/// People with their machines, all asked for, approved and made.
+async fn populate(admin: &Person, image: &str, vms: usize) -> Person {
+    let today = jiff::Zoned::now().date();
+    let until = today.saturating_add(jiff::Span::new().days(60));
+    let mut last = None;
+    for n in 0..PEOPLE {
+        let login = format!("person{n:02}");
+        let account = json!({"login": login, "full_name": format!("Person {n}"), "mail": format!("{login}@example.org"), "password": PASSWORD});
+        admin.call(Method::POST, "accounts", Some(account)).await;
+        let users = admin.get("users?limit=200").await;
+        let user = users["items"].as_array().unwrap().iter();
+        let user = user.clone().find(|user| user["login"] == *login).unwrap();
+        if user["state"] != "active" {
+            let id = user["id"].as_str().unwrap();
+            admin
+                .call(
+                    Method::PATCH,
+                    &format!("users/{id}"),
+                    Some(json!({"state": "active"})),
+                )
+                .await;
+        }
+        let person = Person::sign_in(&admin.client, &admin.base, &login).await;
+        for m in 0..vms / PEOPLE {
+            let name = format!("vm-{n:02}-{m:03}");
+            let wanted = json!({"name": name, "vcpus": 1 + m % 4, "memory_mib": 2048, "disk_gib": 10, "image": image,
+                "from": today.to_string(), "until": until.to_string(), "purpose": format!("To run {name}.")});
+            let request = person.call(Method::POST, "requests", Some(wanted)).await;
+            let path = format!("requests/{}/approve", request["id"].as_str().unwrap());
+            admin.call(Method::POST, &path, Some(json!({}))).await;
+        }
+        last = Some(person);
+    }
+    admin
+        .until("all machines", "fleet", |fleet| {
+            let running = |host: &Value| {
+                let vms = host["vms"].as_array().unwrap();
+                vms.iter().filter(|vm| vm["power"] == "running").count()
+            };
+            let all: usize = fleet["hosts"].as_array().unwrap().iter().map(running).sum();
+            all >= vms / PEOPLE * PEOPLE
+        })
+        .await;
+    last.unwrap()
+}
+
+/// Server times of `requests` answers in milliseconds, sorted, and the answers a second.
+async fn measure(who: &Person, path: &str, requests: usize) -> (Vec<f64>, f64, usize) {
+    let began = Instant::now();
+    let workers: Vec<_> = (0..AT_ONCE)
+        .map(|_| {
+            let (who, url) = (who.clone(), format!("{}{path}", who.base));
+            tokio::spawn(async move {
+                let mut took: Vec<f64> = Vec::new();
+                let mut bytes = 0;
+                for _ in 0..requests.div_ceil(AT_ONCE) {
+                    let answer = who
+                        .client
+                        .get(&url)
+                        .bearer_auth(&who.token)
+                        .send()
+                        .await
+                        .unwrap();
+                    assert!(answer.status().is_success(), "{url}: {}", answer.status());
+                    let timing = answer.headers()["server-timing"]
+                        .to_str()
+                        .unwrap()
+                        .to_string();
+                    let ms = timing.split_once("dur=").unwrap().1;
+                    took.push(ms.parse().unwrap());
+                    bytes = answer.bytes().await.unwrap().len();
+                }
+                (took, bytes)
+            })
+        })
+        .collect();
+    let (mut took, mut bytes) = (Vec::new(), 0);
+    for worker in workers {
+        let (more, size) = worker.await.unwrap();
+        took.extend(more);
+        bytes = size;
+    }
+    let rate = took.len() as f64 / began.elapsed().as_secs_f64();
+    took.sort_by(f64::total_cmp);
+    (took, rate, bytes)
+}
+
+/// CPU time the server has used, in milliseconds; Linux counts in hundredths of a second.
+fn cpu_ms(server: &Server) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.child.id())).unwrap();
+    let (_, rest) = stat.rsplit_once(')').unwrap();
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    [11, 12]
+        .map(|at| fields[at].parse::<f64>().unwrap())
+        .iter()
+        .sum::<f64>()
+        * 10.0
+}
+
+fn argument(name: &str, otherwise: usize) -> usize {
+    let mut args = std::env::args().skip_while(|arg| arg != name).skip(1);
+    args.next()
+        .map_or(otherwise, |value| value.parse().unwrap())
+}
+
+#[tokio::main]
+async fn main() {
+    let (vms, requests) = (argument("--vms", 2000), argument("--requests", 2000));
+    let server = start();
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .unwrap();
+    let client = Client::builder().build().unwrap();
+    let admin = Person::sign_in(&client, &server.base, "ada").await;
+    let began = Instant::now();
+    let image = furnish(&admin).await;
+    let user = populate(&admin, &image, vms).await;
+    println!(
+        "{HOSTS} hosts with {vms} VMs, asked for and made in {:.0} s\n",
+        began.elapsed().as_secs_f64()
+    );
+    let first = |value: Value| value["items"][0]["id"].as_str().unwrap().to_string();
+    let host = first(admin.get("hosts?limit=1").await);
+    let vm = first(user.get("vms?limit=1").await);
+    let request = first(user.get("requests?limit=1").await);
+    let waiting = json!({"name": "waiting", "vcpus": 2, "memory_mib": 2048, "disk_gib": 10, "image": image,
+        "from": jiff::Zoned::now().date().to_string(), "until": jiff::Zoned::now().date().saturating_add(jiff::Span::new().days(30)).to_string(),
+        "purpose": "To be considered."});
+    let pending = user.call(Method::POST, "requests", Some(waiting)).await;
+    let pending = pending["id"].as_str().unwrap();
+    let paths = [
+        (&admin, "/fleet".to_string()),
+        (&admin, "/fleet?size=all".into()),
+        (&admin, "/vms".into()),
+        (&admin, format!("/vms/{vm}")),
+        (&admin, format!("/vms/{vm}/migrate")),
+        (&admin, "/hosts".into()),
+        (&admin, format!("/hosts/{host}")),
+        (&admin, "/inbox".into()),
+        (&admin, format!("/inbox/{pending}")),
+        (&admin, "/requests".into()),
+        (&admin, "/jobs".into()),
+        (&admin, "/migrations".into()),
+        (&admin, "/storages".into()),
+        (&admin, "/networks".into()),
+        (&admin, "/images".into()),
+        (&admin, "/people".into()),
+        (&admin, "/audit".into()),
+        (&user, "/machines".into()),
+        (&user, "/requests/new".into()),
+        (&user, format!("/requests/{request}")),
+        (&admin, "/api/v1/fleet".into()),
+        (&admin, "/api/v1/vms?limit=50".into()),
+        (&admin, "/api/v1/hosts?limit=50".into()),
+        (&admin, "/api/v1/requests?limit=50".into()),
+        (&admin, "/api/v1/jobs?limit=50".into()),
+        (&admin, "/api/v1/migrations?limit=50".into()),
+        (&admin, "/api/v1/images?limit=50".into()),
+        (&admin, "/api/v1/storages?limit=50".into()),
+        (&admin, "/api/v1/networks?limit=50".into()),
+        (&admin, "/api/v1/users?limit=50".into()),
+        (&admin, "/api/v1/audit?limit=50".into()),
+        (&admin, "/api/v1/totals?limit=50".into()),
+        (&user, "/api/v1/vms?limit=50".into()),
+    ];
+    println!(
+        "| path | KiB | p50 ms | p95 ms | p99 ms | largest ms | CPU ms an answer | answers a second |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    let only = std::env::args().skip_while(|arg| arg != "--only").nth(1);
+    let mut over = Vec::new();
+    for (who, path) in paths {
+        let shown = path.replace(&vm, "{vm}").replace(&host, "{host}");
+        let shown = shown.replace(&request, "{id}").replace(pending, "{id}");
+        if only
+            .as_ref()
+            .is_some_and(|only| !shown.contains(only.as_str()))
+        {
+            continue;
+        }
+        // What only the first answer costs is no matter of the hundredth.
+        measure(who, &path, AT_ONCE).await;
+        let before = cpu_ms(&server);
+        let (took, rate, bytes) = measure(who, &path, requests).await;
+        let cpu = (cpu_ms(&server) - before) / took.len() as f64;
+        let at = |share: f64| took[((took.len() as f64 * share) as usize).min(took.len() - 1)];
+        println!(
+            "| `{shown}` | {:.0} | {:.1} | {:.1} | {:.1} | {:.1} | {cpu:.2} | {rate:.0} |",
+            bytes as f64 / 1024.0,
+            at(0.5),
+            at(0.95),
+            at(0.99),
+            at(1.0)
+        );
+        if at(0.99) > BAR_MS {
+            over.push(shown);
+        }
+    }
+    println!(
+        "\np99 above {BAR_MS} ms: {}",
+        if over.is_empty() {
+            "none".into()
+        } else {
+            over.join(", ")
+        }
+    );
+}

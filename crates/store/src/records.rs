@@ -1,0 +1,224 @@
+//! What pages stand on, kept in memory: read all the time and changed seldom. Whether it is current costs one small read.
+//!
+//! A transaction that changes a table listed in [`counter_of`] counts that when it commits ([`Tx::commit`]); who finds a
+//! counter moved on reads that part anew. So every process on the database sees every change, whoever made it.
+
+use crate::{
+    HeldAddress, RequestQuery, Store, VmQuery, addresses,
+    sql::{On, sql},
+    vms,
+};
+use bellwether_model::{
+    NetworkId, Result, UserId, VmId, host::Host, image::Image, network::Network, people::User,
+    policy::Policy, request::Request, storage::Storage, vm::Vm,
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+/// People, the fleet as it is recorded and the VMs, as of one look. A part may be newer than another, none is older than
+/// the moment it was asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Records {
+    /// Everybody, oldest account first.
+    pub users: Arc<[User]>,
+    /// The policy in force.
+    pub policy: Arc<Policy>,
+    /// All hosts, by name.
+    pub hosts: Arc<[Host]>,
+    /// All storages, oldest first.
+    pub storages: Arc<[Storage]>,
+    /// All networks, oldest first.
+    pub networks: Arc<[Network]>,
+    /// All images, by name.
+    pub images: Arc<[Image]>,
+    /// Addresses held and resting, by network, in their order.
+    pub addresses: Arc<BTreeMap<NetworkId, Vec<HeldAddress>>>,
+    /// All VMs that are not gone, oldest first.
+    pub vms: Arc<[Vm]>,
+    /// Where a VM is in `vms`.
+    places: Arc<HashMap<VmId, usize>>,
+    /// Logins of people, names of hosts, storages, networks and images.
+    names: Arc<HashMap<Uuid, Arc<str>>>,
+}
+
+impl Records {
+    /// The VM, unless it is gone.
+    pub fn vm(&self, id: VmId) -> Option<&Vm> {
+        self.vms.get(*self.places.get(&id)?)
+    }
+    /// The person.
+    pub fn user(&self, id: UserId) -> Option<&User> {
+        self.users.iter().find(|user| user.id == id)
+    }
+    /// A person's login, or the name of a host, storage, network or image.
+    pub fn name(&self, id: Uuid) -> Option<&str> {
+        self.names.get(&id).map(AsRef::as_ref)
+    }
+
+    fn index(&mut self) {
+        let all = self.users.iter().map(|user| (user.id.0, &user.login));
+        let all = all.chain(self.hosts.iter().map(|host| (host.id.0, &host.name)));
+        let all = all.chain(self.storages.iter().map(|one| (one.id.0, &one.name)));
+        let all = all.chain(self.networks.iter().map(|one| (one.id.0, &one.name)));
+        let all = all.chain(self.images.iter().map(|image| (image.id.0, &image.name)));
+        self.names = Arc::new(all.map(|(id, name)| (id, name.as_str().into())).collect());
+        let vms = self.vms.iter().enumerate();
+        self.places = Arc::new(vms.map(|(place, vm)| (vm.id, place)).collect());
+    }
+}
+
+/// The counter that a change of the table moves on; none for tables that nothing is kept of.
+pub(crate) fn counter_of(table: &str) -> Option<&'static str> {
+    Some(match table {
+        "users" => "users",
+        "policies" => "policies",
+        "hosts" => "hosts",
+        "storages" | "storage_members" => "storages",
+        "networks" | "network_members" => "networks",
+        "images" => "images",
+        "addresses" => "addresses",
+        "vms" => "vms",
+        "requests" => "requests",
+        _ => return None,
+    })
+}
+
+/// The table a statement changes; none for one that only reads.
+pub(crate) fn changed_table(statement: &'static str) -> Option<&'static str> {
+    let mut words = statement.split_ascii_whitespace();
+    match words.next()? {
+        "UPDATE" => words.next(),
+        "INSERT" | "DELETE" => words.nth(1),
+        _ => None,
+    }
+}
+
+/// How often each thing was changed.
+type Counters = HashMap<String, i64>;
+
+/// Whether what was read when it had been changed so often is current.
+fn covers(known: &Counters, name: &str, now: &Counters) -> bool {
+    match (known.get(name), now.get(name)) {
+        (Some(known), Some(now)) => known >= now,
+        _ => false,
+    }
+}
+
+const PARTS: [&str; 8] = [
+    "users",
+    "policies",
+    "hosts",
+    "storages",
+    "networks",
+    "images",
+    "addresses",
+    "vms",
+];
+
+/// What is kept of a store, shared by its clones.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    records: Mutex<Option<(Counters, Arc<Records>)>>,
+    requests: Mutex<Option<(Counters, Arc<[Request]>)>>,
+}
+
+impl Store {
+    /// Everything pages stand on, as of now or later. One small read where nothing changed; who comes while another reads
+    /// anew waits for that one's.
+    pub async fn records(&self) -> Result<Arc<Records>> {
+        let asked = self.counters().await?;
+        let mut kept = self.kept.records.lock().await;
+        if let Some((known, records)) = &*kept
+            && PARTS.iter().all(|part| covers(known, part, &asked))
+        {
+            return Ok(records.clone());
+        }
+        // Counted before it is read: what is kept may hold later changes, and never misses one it claims to have.
+        let now = self.counters().await?;
+        let (known, mut records) = match &*kept {
+            Some((known, records)) => (known.clone(), Records::clone(records)),
+            None => Default::default(),
+        };
+        for part in PARTS.iter().filter(|part| !covers(&known, part, &now)) {
+            match *part {
+                "users" => records.users = self.users().await?.into(),
+                "policies" => records.policy = Arc::new(self.policy().await?.0),
+                "hosts" => records.hosts = self.hosts().await?.into(),
+                "storages" => records.storages = self.storages().await?.into(),
+                "networks" => records.networks = self.networks().await?.into(),
+                "images" => records.images = self.images().await?.into(),
+                "addresses" => records.addresses = Arc::new(addresses::all(self.on()).await?),
+                _ => records.vms = vms::list(self.on(), VmQuery::default()).await?.into(),
+            }
+        }
+        records.index();
+        let records = Arc::new(records);
+        *kept = Some((now, records.clone()));
+        Ok(records)
+    }
+
+    /// All requests, oldest first, as of now or later; kept as [`Store::records`] are.
+    pub async fn all_requests(&self) -> Result<Arc<[Request]>> {
+        let asked = self.counters().await?;
+        let mut kept = self.kept.requests.lock().await;
+        if let Some((known, requests)) = &*kept
+            && covers(known, "requests", &asked)
+        {
+            return Ok(requests.clone());
+        }
+        let now = self.counters().await?;
+        let every = RequestQuery {
+            limit: u32::MAX,
+            ..RequestQuery::default()
+        };
+        let requests: Arc<[Request]> = self.requests(every).await?.into();
+        *kept = Some((now, requests.clone()));
+        Ok(requests)
+    }
+
+    async fn counters(&self) -> Result<Counters> {
+        let rows = sql("SELECT name, value FROM counters")
+            .all(self.on())
+            .await?;
+        rows.iter()
+            .map(|row| Ok((row.get("name")?, row.get("value")?)))
+            .collect()
+    }
+}
+
+/// Counts changes of a thing.
+pub(crate) async fn count(on: On<'_>, counter: &'static str) -> Result<()> {
+    sql("UPDATE counters SET value = value + 1 WHERE name = $1")
+        .bind(counter)
+        .run(on)
+        .await
+        .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_tell_what_they_change() {
+        assert_eq!(
+            changed_table("INSERT INTO vms (id) VALUES ($1)"),
+            Some("vms")
+        );
+        assert_eq!(changed_table("UPDATE hosts SET mode = $1"), Some("hosts"));
+        assert_eq!(
+            changed_table("DELETE FROM images WHERE id = $1"),
+            Some("images")
+        );
+        assert_eq!(changed_table("SELECT id FROM vms"), None);
+        for part in PARTS {
+            assert_eq!(counter_of(part), Some(part));
+        }
+        assert_eq!(counter_of("storage_members"), Some("storages"));
+        assert_eq!(counter_of("jobs"), None);
+    }
+}
