@@ -352,12 +352,18 @@ impl Site {
             limit: 100,
             ..JobQuery::default()
         };
-        for job in self.engine.store().jobs(query).await.unwrap() {
-            self.engine
-                .store()
-                .renew_lease(job.id, job.fence, Timestamp(0))
-                .await
-                .unwrap();
+        let store = self.engine.store();
+        for job in store.jobs(query).await.unwrap() {
+            // Who was killed in the middle of a write holds SQLite's lock until that is rolled back.
+            for tries in 0.. {
+                match store.renew_lease(job.id, job.fence, Timestamp(0)).await {
+                    Err(error) if error.kind == ErrorKind::Unavailable && tries < 5 => {}
+                    renewed => {
+                        renewed.unwrap();
+                        break;
+                    }
+                }
+            }
         }
     }
 

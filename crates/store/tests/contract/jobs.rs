@@ -213,10 +213,17 @@ async fn the_oldest_due_job_is_claimed_and_an_outlived_lease_passes_on(world: Wo
     tx.commit().await.unwrap();
     assert_eq!(store.job(old.id).await.unwrap(), ended);
     assert!(store.job(later.id).await.unwrap().cancel);
-    // It need not wait for its time to be undone.
-    assert_eq!(store.claim_job("e", at(239), LEASE).await.unwrap(), None);
-    let taken = store.claim_job("e", at(240), LEASE).await.unwrap().unwrap();
-    assert_eq!((taken.id, taken.cancel), (later.id, true));
+    // One that waits for its time need not wait for it to be undone.
+    let mut waits = job(JobKind::Power, None);
+    (waits.created_at, waits.not_before) = (at(3), at(900));
+    insert(&store, &[&waits]).await;
+    assert_eq!(store.claim_job("e", at(241), LEASE).await.unwrap(), None);
+    let mut tx = store.begin().await.unwrap();
+    tx.request_cancel(waits.id, at(242)).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(store.claim_job("e", at(241), LEASE).await.unwrap(), None);
+    let taken = store.claim_job("e", at(242), LEASE).await.unwrap().unwrap();
+    assert_eq!((taken.id, taken.cancel), (waits.id, true));
 }
 
 async fn what_a_dead_holder_had_is_free_soon(world: World) {
