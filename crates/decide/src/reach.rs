@@ -1,7 +1,7 @@
 //! Whether a guest is reachable, from the addresses its host knows of it.
 
 use bellwether_model::observed::Reach;
-use core::net::IpAddr;
+use std::net::IpAddr;
 
 /// Whether a guest that should have `address` has it, where its host knows of `found`: none says nothing.
 pub fn reach(address: IpAddr, found: &[IpAddr]) -> Reach {

@@ -30,6 +30,7 @@ use bellwether_model::{
     text::shown,
     vm::Devices,
 };
+use bellwether_store::Tx;
 use std::path::PathBuf;
 
 /// What an admin gives for an image.
@@ -121,20 +122,25 @@ pub async fn retry(engine: &Engine, admin: &Admin, id: ImageId) -> Result<Job> {
     let job = fetch_job(engine, admin, &image)?;
     tx.update_image(&image).await?;
     tx.insert_job(&job).await?;
-    engine
-        .audit(
-            &mut tx,
-            Some(admin),
-            "image.retry",
-            "image",
-            id,
-            format!("\"{}\"", image.name),
-        )
-        .await?;
-    engine.emit(&mut tx, "image", id, None).await?;
+    told(engine, &mut tx, admin, "image.retry", &image).await?;
     tx.commit().await?;
     engine.jobs_wanted().await;
     Ok(job)
+}
+
+/// Keeps in the audit log what an admin did with the image, and tells listeners.
+async fn told(
+    engine: &Engine,
+    tx: &mut Tx,
+    admin: &Admin,
+    action: &str,
+    image: &Image,
+) -> Result<()> {
+    let text = format!("\"{}\"", image.name);
+    engine
+        .audit(tx, Some(admin), action, "image", image.id, text)
+        .await?;
+    engine.emit(tx, "image", image.id, None).await
 }
 
 fn fetch_job(engine: &Engine, admin: &Admin, image: &Image) -> Result<Job> {

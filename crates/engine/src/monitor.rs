@@ -13,13 +13,18 @@ use bellwether_model::{
     host::{Host as HostRecord, HostHealth},
     observed::HostSeen,
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Samples after which an unseen host is stale, and unreachable.
 const STALE_AFTER: u32 = 3;
 const UNREACHABLE_AFTER: u32 = 10;
+/// Who did nothing for longer than this was not merely busy.
+const LONGEST_NAP: Duration = Duration::from_secs(5);
 
 /// The sampling of one host.
 struct Sampling {
@@ -40,6 +45,7 @@ impl Sampling {
 /// Keeps one loop running for each host there is; ends with the engine.
 pub async fn run(engine: Engine, stop: CancellationToken) {
     let mut loops = BTreeMap::new();
+    let mut awake = Awake::at(Instant::now());
     loop {
         match engine.store().hosts().await {
             Ok(hosts) => loops = keep_up(&engine, loops, hosts, &stop).await,
@@ -47,11 +53,38 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
                 tracing::warn!(error = %error, context = error.context(), "can't read the list of hosts")
             }
         }
-        age(&engine);
+        if awake.lately(Instant::now(), silent_after(&engine)) {
+            age(&engine);
+        }
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
             () = engine.inner.hosts_changed.notified() => {}
         }
+    }
+}
+
+/// Whether this process was awake all the time lately. One that was stopped, or whose machine slept, has itself to blame
+/// that it saw nothing meanwhile: its hosts are not called silent before they were asked again.
+struct Awake {
+    last: Instant,
+    woke: Option<Instant>,
+}
+
+impl Awake {
+    fn at(now: Instant) -> Self {
+        Self {
+            last: now,
+            woke: None,
+        }
+    }
+    /// Told every second or so; whether there was no gap within `time` before `now`.
+    fn lately(&mut self, now: Instant, time: Duration) -> bool {
+        if now.duration_since(self.last) > LONGEST_NAP {
+            self.woke = Some(now);
+        }
+        self.last = now;
+        self.woke
+            .is_none_or(|woke| now.duration_since(woke) >= time)
     }
 }
 
@@ -148,5 +181,25 @@ fn age(engine: &Engine) {
     for host in aged {
         // No listener is fine.
         let _ = engine.inner.live.send(Live::Sampled(host));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_slept_first_looks_again() {
+        let began = Instant::now();
+        let at = |seconds| began + Duration::from_secs(seconds);
+        let time = Duration::from_secs(4);
+        let mut awake = Awake::at(began);
+        assert!(
+            awake.lately(at(1), time),
+            "hosts that fell silent before the start"
+        );
+        assert!(!awake.lately(at(100), time), "it has just woken");
+        assert!(!awake.lately(at(103), time));
+        assert!(awake.lately(at(104), time));
     }
 }

@@ -7,6 +7,7 @@ mod common;
 use bellwether_engine::{
     approve::{self, Choice},
     hosts,
+    place::Placed,
     power::{self, PowerAction},
     request,
 };
@@ -183,24 +184,30 @@ async fn starts_and_approvals_at_once_never_overbook() {
     }
 }
 
+/// Asks for a VM on the first host, which loses its power once the VM is defined there and before that is known.
+async fn dies_after_define(site: &Site, name: &str) -> (Request, Placed) {
+    let asked = site.ask(name).await;
+    let choice = Choice {
+        host: Some(site.hosts[0]),
+        ..Choice::default()
+    };
+    let gate = Gate::new();
+    let defined = Fault::HoldAfter(gate.clone());
+    site.fleet.fault("host01", Op::Define, defined, 1);
+    let placed = approve::approve(&site.engine, &site.admin, asked.id, choice)
+        .await
+        .unwrap();
+    gate.arrived().await;
+    site.fleet.power_cut("host01").unwrap();
+    gate.open();
+    (asked, placed)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_dies_after_define_keeps_its_vm_until_it_answers() {
     for kind in [StorageKind::Shared, StorageKind::Local] {
         let site = Site::new(SimSpec::new("dies-after", 2), kind).await;
-        let asked = site.ask("bound").await;
-        let choice = Choice {
-            host: Some(site.hosts[0]),
-            ..Choice::default()
-        };
-        let gate = Gate::new();
-        let defined = Fault::HoldAfter(gate.clone());
-        site.fleet.fault("host01", Op::Define, defined, 1);
-        let placed = approve::approve(&site.engine, &site.admin, asked.id, choice)
-            .await
-            .unwrap();
-        gate.arrived().await;
-        site.fleet.power_cut("host01").unwrap();
-        gate.open();
+        let (asked, placed) = dies_after_define(&site, "bound").await;
         let vm = placed.request.vm.unwrap();
         site.state(vm, VmState::HostUnreachable).await;
         assert_eq!(request(&site, asked.id).await.state, RequestState::Placed);
@@ -218,20 +225,7 @@ async fn a_host_that_dies_after_define_keeps_its_vm_until_it_answers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_dies_after_define_and_is_declared_off_loses_the_request_to_another() {
     let site = Site::new(SimSpec::new("declared", 2), StorageKind::Shared).await;
-    let asked = site.ask("elsewhere").await;
-    let choice = Choice {
-        host: Some(site.hosts[0]),
-        ..Choice::default()
-    };
-    let gate = Gate::new();
-    let defined = Fault::HoldAfter(gate.clone());
-    site.fleet.fault("host01", Op::Define, defined, 1);
-    let placed = approve::approve(&site.engine, &site.admin, asked.id, choice)
-        .await
-        .unwrap();
-    gate.arrived().await;
-    site.fleet.power_cut("host01").unwrap();
-    gate.open();
+    let (asked, placed) = dies_after_define(&site, "elsewhere").await;
     site.state(placed.request.vm.unwrap(), VmState::HostUnreachable)
         .await;
     hosts::set_mode(

@@ -335,17 +335,20 @@ fn hasty() -> Fetching {
     }
 }
 
+/// A source that stops sending in the middle the first time, and sends from where it is asked to afterwards.
+async fn stops_once(bytes: &[u8]) -> Vendor {
+    let bytes = bytes.to_vec();
+    Vendor::start(move |asked| match asked.times {
+        0 => Reply::file(&bytes, "\"a\"", 0).stall_after(100_000),
+        _ => Reply::file(&bytes, "\"a\"", asked.from.unwrap_or(0)),
+    })
+    .await
+}
+
 #[tokio::test]
 async fn a_source_that_stops_sending_is_asked_again() {
     let bytes = disk(8);
-    let source = Vendor::start({
-        let bytes = bytes.clone();
-        move |asked| match asked.times {
-            0 => Reply::file(&bytes, "\"a\"", 0).stall_after(100_000),
-            _ => Reply::file(&bytes, "\"a\"", asked.from.unwrap_or(0)),
-        }
-    })
-    .await;
+    let source = stops_once(&bytes).await;
     let site = Site::new(hasty()).await;
     let image = site.fetched(with_sum(source.url("disk.raw"), &bytes)).await;
     assert_eq!(image.state, ImageState::Ready, "{:?}", image.reason);
@@ -511,14 +514,7 @@ async fn addresses_of_this_machine_are_asked_only_where_that_is_allowed() {
 #[tokio::test]
 async fn an_image_that_is_being_fetched_stays_until_that_is_cancelled() {
     let bytes = disk(13);
-    let source = Vendor::start({
-        let bytes = bytes.clone();
-        move |asked| match asked.times {
-            0 => Reply::file(&bytes, "\"a\"", 0).stall_after(100_000),
-            _ => Reply::file(&bytes, "\"a\"", asked.from.unwrap_or(0)),
-        }
-    })
-    .await;
+    let source = stops_once(&bytes).await;
     let site = Site::new(patient()).await;
     let (image, job) = site
         .add(with_sum(source.url("disk.raw"), &bytes))

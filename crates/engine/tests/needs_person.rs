@@ -7,7 +7,6 @@ mod common;
 use bellwether_engine::{
     delete, jobs,
     power::{self, PowerAction},
-    request,
 };
 use bellwether_hypervisor::{
     HypervisorError,
@@ -80,15 +79,7 @@ async fn an_undo_that_keeps_failing_calls_a_person_who_has_it_try_again() {
 async fn an_undo_has_its_patience_from_when_it_turned_back() {
     let mut site = Site::new(SimSpec::new("patience", 1), StorageKind::Shared).await;
     // Approved days before it is made.
-    let mut draft = site.draft("later");
-    let from = site
-        .engine
-        .today()
-        .saturating_add(jiff::Span::new().days(3));
-    draft.from = Some(from.to_string());
-    let asked = request::submit(&site.engine, &site.user, &draft)
-        .await
-        .unwrap();
+    let asked = site.ask_for_later("later", 3).await;
     let id = site.approved(asked.id).await.id;
     refuses(&site, Op::Start, "it is broken");
     refuses(&site, Op::ForceOff, "its switch is stuck");

@@ -24,15 +24,7 @@ use common::{
 
 /// Asked for from in three days on, approved and placed on the first host.
 async fn placed(site: &Site, name: &str) -> (Request, Job) {
-    let mut draft = site.draft(name);
-    let from = site
-        .engine
-        .today()
-        .saturating_add(jiff::Span::new().days(3));
-    draft.from = Some(from.to_string());
-    let asked = request::submit(&site.engine, &site.user, &draft)
-        .await
-        .unwrap();
+    let asked = site.ask_for_later(name, 3).await;
     site.ready().await;
     let choice = Choice {
         host: Some(site.hosts[0]),

@@ -15,14 +15,16 @@ mod hosts;
 mod image_new;
 mod images;
 mod inbox;
+mod jobs;
+mod machine;
 mod machines;
+mod migrations;
 mod networks;
 mod people;
 mod requests;
 mod routes;
 mod site;
 mod storages;
-mod work;
 
 use crate::{
     error::{self, Asked},

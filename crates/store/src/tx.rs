@@ -94,13 +94,13 @@ impl Tx {
 
     /// Makes everything since `begin` last and visible to others, or fails and changes nothing.
     pub async fn commit(mut self) -> Result<()> {
-        for counter in std::mem::take(&mut self.changes) {
-            records::count(self.on(), counter).await?;
-        }
         if self.broken {
             return Err(Error::internal(
                 "commit of a transaction in which a statement failed; it is rolled back",
             ));
+        }
+        for counter in std::mem::take(&mut self.changes) {
+            records::count(self.on(), counter).await?;
         }
         match self.inner {
             Inner::Sqlite(tx) => tx.commit().await,

@@ -18,17 +18,7 @@ pub async fn remove(engine: &Engine, admin: &Admin, id: ImageId) -> Result<()> {
     }
     let mut tx = engine.store().begin().await?;
     tx.delete_image(id).await?;
-    engine
-        .audit(
-            &mut tx,
-            Some(admin),
-            "image.remove",
-            "image",
-            id,
-            format!("\"{}\"", image.name),
-        )
-        .await?;
-    engine.emit(&mut tx, "image", id, None).await?;
+    super::told(engine, &mut tx, admin, "image.remove", &image).await?;
     tx.commit().await?;
     let volume = image.volume();
     for copy in copies {

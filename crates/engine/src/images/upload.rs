@@ -134,17 +134,7 @@ pub(crate) async fn remove_strays(engine: &Engine) -> Result<()> {
 async fn keep(engine: &Engine, admin: &Admin, image: &Image) -> Result<()> {
     let mut tx = engine.store().begin().await?;
     tx.insert_image(image).await?;
-    engine
-        .audit(
-            &mut tx,
-            Some(admin),
-            "image.upload",
-            "image",
-            image.id,
-            format!("\"{}\"", image.name),
-        )
-        .await?;
-    engine.emit(&mut tx, "image", image.id, None).await?;
+    super::told(engine, &mut tx, admin, "image.upload", image).await?;
     tx.commit().await?;
     engine.tell().await;
     Ok(())

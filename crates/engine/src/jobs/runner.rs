@@ -73,9 +73,9 @@ async fn carry(engine: Engine, job: Job) {
         JobState::Undoing => backward(&mut run).await,
         _ => forward(&mut run).await,
     };
-    match halted {
-        Ok(()) => {}
-        Err(Halt::Lost) => tracing::info!(job = %id, "another runner has taken over"),
+    let left = match halted {
+        Ok(()) => Ok(()),
+        Err(Halt::Lost) => Err(Halt::Lost),
         Err(Halt::Again(after, error)) => give_back(&mut run, after, &error).await,
         Err(Halt::Fail(error) | Halt::Cancelled(error) | Halt::Person(error)) => {
             tracing::error!(job = %id, error = %error, context = error.context(), "the job needs a person");
@@ -87,7 +87,14 @@ async fn carry(engine: Engine, job: Job) {
                 }
                 _ => error.message,
             });
-            let _ = end(&mut run, JobState::NeedsPerson).await;
+            end(&mut run, JobState::NeedsPerson).await
+        }
+    };
+    match left {
+        Ok(()) => {}
+        Err(Halt::Lost) => tracing::info!(job = %id, "another runner has taken over"),
+        Err(_) => {
+            tracing::warn!(job = %id, "how it stands was not written; it goes on when its lease has run out")
         }
     }
     // What it was about may have made room, or be wanted by the next job.
@@ -95,8 +102,7 @@ async fn carry(engine: Engine, job: Job) {
 }
 
 /// Gives the lease back so that any runner may claim the job again after a while.
-async fn give_back(run: &mut Run, after: Duration, error: &Error) {
-    tracing::info!(job = %run.job.id, step = run.step_name(), error = %error, context = error.context(), "trying again later");
+async fn give_back(run: &mut Run, after: Duration, error: &Error) -> Result<(), Halt> {
     let now = run.now();
     run.job.not_before = now.plus(match error.kind {
         ErrorKind::Unavailable => backed_off(after, run.job.attempts),
@@ -105,14 +111,15 @@ async fn give_back(run: &mut Run, after: Duration, error: &Error) {
     run.job.progress.doing = format!("{} Trying again.", error.message);
     let step = run.step_name();
     let text = format!("not yet: {}", error.message);
-    if run.advance(JournalEvent::Note, &step, &text).await.is_ok() {
-        // Ends the lease; the claim looks at `not_before` as well.
-        let _ = run
-            .engine
-            .store()
-            .renew_lease(run.job.id, run.job.fence, Timestamp(now.0 - 1))
-            .await;
-    }
+    run.advance(JournalEvent::Note, &step, &text).await?;
+    tracing::info!(job = %run.job.id, step, error = %error, context = error.context(), "trying again later");
+    // Ends the lease; the claim looks at `not_before` as well. Where it can't be written the lease ends by itself.
+    let _ = run
+        .engine
+        .store()
+        .renew_lease(run.job.id, run.job.fence, Timestamp(now.0 - 1))
+        .await;
+    Ok(())
 }
 
 /// How long to wait before the next attempt, where what is needed does not answer.

@@ -162,6 +162,19 @@ impl Site {
             .unwrap()
     }
 
+    /// Asks for a VM for a period that begins so many days from now.
+    pub async fn ask_for_later(&self, name: &str, days: i64) -> Request {
+        let from = self.engine.today();
+        let from = from.saturating_add(jiff::Span::new().days(days));
+        let draft = Draft {
+            from: Some(from.to_string()),
+            ..self.draft(name)
+        };
+        request::submit(&self.engine, &self.user, &draft)
+            .await
+            .unwrap()
+    }
+
     /// Asks for a VM, approves it and waits until it runs.
     pub async fn vm(&self, name: &str) -> Vm {
         let request = self.ask(name).await;

@@ -4,7 +4,7 @@ use super::{
     fleet::Seen,
     gather::{self, Wanted},
     hosts::{carrier_words, facts_words, room_words},
-    machines::sampled_words,
+    machine::sampled_words,
     networks,
     site::{AdminVisit, Typed, again, done, show, typed_wrong},
     view::{

@@ -2,8 +2,8 @@
 //! from this one list, so that nothing is served that is not in it.
 
 use super::{
-    approve, doors, fleet, host, hosts, image_new, images, inbox, machines, networks, people,
-    requests, storages, work,
+    approve, doors, fleet, host, hosts, image_new, images, inbox, jobs, machine, machines,
+    migrations, networks, people, requests, storages,
 };
 use crate::{layers, state::AppState};
 use axum::{Router, extract::DefaultBodyLimit, routing};
@@ -86,22 +86,22 @@ pages! {
 
         get  "/vms"                     Admin  "GET /api/v1/vms"                        machines::all;
         get  "/vms.csv"                 Admin  "GET /api/v1/vms"                        machines::all_csv;
-        get  "/vms/{id}"                Owner  "GET /api/v1/vms/{id}"                   machines::one;
-        post "/vms/{id}/power"          Owner  "POST /api/v1/vms/{id}/power"            machines::power;
-        post "/vms/{id}/extend"         Owner  "PUT /api/v1/vms/{id}/lease"             machines::extend;
-        post "/vms/{id}/password"       Owner  "POST /api/v1/vms/{id}/first-password"   machines::password;
-        post "/vms/{id}/screen"         Owner  "POST /api/v1/vms/{id}/screen"           machines::screen;
-        get  "/vms/{id}/migrate"        Admin  "GET /api/v1/vms/{id}/migration-targets" work::choose;
-        post "/vms/{id}/migrate"        Admin  "POST /api/v1/vms/{id}/migrations"       work::ask;
-        post "/vms/{id}/delete"         Owner  "DELETE /api/v1/vms/{id}"                machines::remove;
+        get  "/vms/{id}"                Owner  "GET /api/v1/vms/{id}"                   machine::one;
+        post "/vms/{id}/power"          Owner  "POST /api/v1/vms/{id}/power"            machine::power;
+        post "/vms/{id}/extend"         Owner  "PUT /api/v1/vms/{id}/lease"             machine::extend;
+        post "/vms/{id}/password"       Owner  "POST /api/v1/vms/{id}/first-password"   machine::password;
+        post "/vms/{id}/screen"         Owner  "POST /api/v1/vms/{id}/screen"           machine::screen;
+        get  "/vms/{id}/migrate"        Admin  "GET /api/v1/vms/{id}/migration-targets" migrations::choose;
+        post "/vms/{id}/migrate"        Admin  "POST /api/v1/vms/{id}/migrations"       migrations::ask;
+        post "/vms/{id}/delete"         Owner  "DELETE /api/v1/vms/{id}"                machine::remove;
 
-        get  "/migrations"              Admin  "GET /api/v1/migrations"                 work::migrations;
-        get  "/migrations.csv"          Admin  "GET /api/v1/migrations"                 work::migrations_csv;
-        get  "/migrations/{id}"         Admin  "GET /api/v1/migrations/{id}"            work::migration;
-        get  "/jobs"                    User   "GET /api/v1/jobs"                       work::jobs;
-        get  "/jobs/{id}"               Owner  "GET /api/v1/jobs/{id}"                  work::job;
-        post "/jobs/{id}/cancel"        Owner  "POST /api/v1/jobs/{id}/cancel"          work::cancel;
-        post "/jobs/{id}/retry"         Admin  "POST /api/v1/jobs/{id}/retry"           work::retry;
+        get  "/migrations"              Admin  "GET /api/v1/migrations"                 migrations::migrations;
+        get  "/migrations.csv"          Admin  "GET /api/v1/migrations"                 migrations::migrations_csv;
+        get  "/migrations/{id}"         Admin  "GET /api/v1/migrations/{id}"            migrations::migration;
+        get  "/jobs"                    User   "GET /api/v1/jobs"                       jobs::jobs;
+        get  "/jobs/{id}"               Owner  "GET /api/v1/jobs/{id}"                  jobs::job;
+        post "/jobs/{id}/cancel"        Owner  "POST /api/v1/jobs/{id}/cancel"          jobs::cancel;
+        post "/jobs/{id}/retry"         Admin  "POST /api/v1/jobs/{id}/retry"           jobs::retry;
 
         get  "/hosts"                  Admin  "GET /api/v1/hosts"                        hosts::list;
         post "/hosts"                  Admin  "POST /api/v1/hosts"                       hosts::add;

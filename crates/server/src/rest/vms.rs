@@ -45,22 +45,19 @@ pub async fn list(
     };
     let host = query.host.map(Into::into);
     let look = engine.look().await?;
-    // Those that are gone are read where they are asked for.
-    let gone = match states.contains(&model::VmState::Gone) {
+    // Those that are gone are not kept in memory; they are read where they are asked for.
+    let read = match states.contains(&model::VmState::Gone) {
         true => {
             let query = bellwether_store::VmQuery {
                 owner,
                 host,
                 with_gone: true,
             };
-            engine.store().vms(query).await?
+            Some(engine.store().vms(query).await?)
         }
-        false => Vec::new(),
+        false => None,
     };
-    let all = match gone.is_empty() {
-        true => &look.records.vms[..],
-        false => &gone[..],
-    };
+    let all = read.as_deref().unwrap_or(&look.records.vms);
     let wanted = |vm: &&model::Vm| {
         owner.is_none_or(|owner| vm.owner == owner)
             && host.is_none_or(|host| vm.host == host)

@@ -35,6 +35,6 @@ async fn nothing_is_orphaned_doubled_or_lost() {
     house.tells_the_truth(&hosts).await;
     assert!(house.living().await.is_empty());
     told("all were deleted");
-    asleep::taken_over(&hosts, asleep).await;
-    told("another took over from one that slept");
+    asleep::wake(&hosts, asleep).await;
+    told("the owner of a job woke");
 }
