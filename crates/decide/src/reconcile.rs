@@ -139,11 +139,12 @@ pub enum Repair {
 /// Every repair that what was seen asks for, by VM.
 pub fn reconcile(facts: &Facts<'_>) -> Vec<Repair> {
     let mut repairs = Vec::new();
+    let sights = sights(facts.observed);
     for vm in facts.vms.iter().filter(|vm| vm.state != VmState::Gone) {
         let running = |power| power == PowerState::Running;
         let (running, live) = (
-            shows_on(facts, vm, running),
-            shows_on(facts, vm, PowerState::is_live),
+            shows_on(&sights, vm, running),
+            shows_on(&sights, vm, PowerState::is_live),
         );
         // Whoever makes, moves or removes it may have it stand still in two places for a while, and settles that.
         let handled = facts.held.contains(&vm.id) || in_hands(vm);
@@ -154,7 +155,7 @@ pub fn reconcile(facts: &Facts<'_>) -> Vec<Repair> {
                 hosts: live,
             });
         } else if !handled {
-            repairs.extend(one(facts, vm).or_else(|| twins(facts, vm)));
+            repairs.extend(one(facts, vm).or_else(|| twins(facts, &sights, vm)));
         }
     }
     repairs.extend(leftovers(facts));
@@ -205,23 +206,35 @@ fn in_hands(vm: &Vm) -> bool {
     )
 }
 
-/// Hosts that answer and show the VM in a power state that `fits`, with no move that explains it.
-fn shows_on(facts: &Facts<'_>, vm: &Vm, fits: impl Fn(PowerState) -> bool) -> Vec<HostId> {
-    let all = facts.observed.hosts.values().filter(|seen| ready(seen));
-    let showing = all.filter(|seen| {
-        let there = seen.vm(vm.id.0);
-        there.is_some_and(|vm| fits(vm.power) && !vm.migrating)
-    });
-    showing.map(|seen| seen.host).collect()
+/// Where each VM shows, and as what, on hosts that answer and with no move that explains it. Gathered once: asked of every
+/// host for every VM, a round over a large fleet would hold up everything else.
+type Sights = BTreeMap<VmId, Vec<(HostId, PowerState)>>;
+
+fn sights(observed: &Observed) -> Sights {
+    let mut sights = Sights::new();
+    for seen in observed.hosts.values().filter(|seen| ready(seen)) {
+        for vm in seen.vms.iter().filter(|vm| !vm.migrating) {
+            let of = sights.entry(VmId(vm.uuid)).or_default();
+            of.push((seen.host, vm.power));
+        }
+    }
+    sights
+}
+
+/// Hosts that show the VM in a power state that `fits`.
+fn shows_on(sights: &Sights, vm: &Vm, fits: impl Fn(PowerState) -> bool) -> Vec<HostId> {
+    let showing = sights.get(&vm.id).map_or(&[][..], Vec::as_slice).iter();
+    let showing = showing.filter(|(_, power)| fits(*power));
+    showing.map(|(host, _)| *host).collect()
 }
 
 /// Where it shows although it is not bound there, but for what a tombstone speaks of.
-fn twins(facts: &Facts<'_>, vm: &Vm) -> Option<Repair> {
+fn twins(facts: &Facts<'_>, sights: &Sights, vm: &Vm) -> Option<Repair> {
     let buried = |host: HostId| {
         let mut leftovers = facts.leftovers.iter();
         leftovers.any(|leftover| leftover.vm == vm.id && leftover.host == host)
     };
-    let mut hosts = shows_on(facts, vm, |_| true);
+    let mut hosts = shows_on(sights, vm, |_| true);
     hosts.retain(|host| *host != vm.host && !buried(*host));
     (!hosts.is_empty()).then_some(Repair::Twin { vm: vm.id, hosts })
 }

@@ -48,9 +48,12 @@ pub struct Choice {
 /// What approving the request would do, from what was last observed.
 pub async fn consider(engine: &Engine, _admin: &Admin, id: RequestId) -> Result<Consideration> {
     let request = engine.store().request(id).await?;
-    let owner = engine.store().user(request.owner).await?;
-    let image = engine.store().image(request.spec.image).await?;
     let gathered = place::gather(engine).await?;
+    let records = &gathered.look.records;
+    let owner = records.user(request.owner).cloned();
+    let owner = owner.ok_or_else(|| Error::not_found("user"))?;
+    let image = records.images.iter().find(|i| i.id == request.spec.image);
+    let image = image.cloned().ok_or_else(|| Error::not_found("image"))?;
     let ask = place::ask_of(engine, &request, &image).await?;
     let placement = bellwether_decide::place::place(gathered.fleet(), &ask, gathered.policy());
     Ok(Consideration {

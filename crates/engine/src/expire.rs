@@ -21,7 +21,7 @@ use bellwether_model::{
     states::State,
     vm::{Vm, VmState, WantedPower},
 };
-use bellwether_store::{AuditQuery, JobQuery, VmQuery};
+use bellwether_store::{AuditQuery, JobQuery};
 
 /// The audit log's word for a warning.
 const WARNED: &str = "lease.warn";
@@ -32,16 +32,15 @@ const LOOKED_AT: u32 = 200;
 
 /// Warns of and ends the leases that end. Safe to run at any time. Trouble with one VM does not spare the others.
 pub async fn run(engine: &Engine) -> Result<()> {
-    let (policy, _) = engine.store().policy().await?;
+    let records = engine.store().records().await?;
     let observed = engine.observed();
-    let vms = engine.store().vms(VmQuery::default()).await?;
     let held = reconcile::held(engine).await?;
     let mut outcome = Ok(());
-    for vm in vms {
+    for vm in records.vms.iter() {
         if held.contains(&vm.id) {
             continue;
         }
-        match one(engine, &observed, vm, &policy).await {
+        match one(engine, &observed, vm, &records.policy).await {
             // Another job holds it, or somebody changed it meanwhile: the next run sees.
             Err(error) if error.kind != ErrorKind::Conflict => outcome = outcome.and(Err(error)),
             _ => {}
@@ -50,21 +49,21 @@ pub async fn run(engine: &Engine) -> Result<()> {
     outcome
 }
 
-async fn one(engine: &Engine, observed: &Observed, vm: Vm, policy: &Policy) -> Result<()> {
+async fn one(engine: &Engine, observed: &Observed, vm: &Vm, policy: &Policy) -> Result<()> {
     let today = engine.today();
-    let (asked_at, warned) = match standing(&vm, today, policy) {
-        Standing::EndsSoon { .. } => (None, warned(engine, &vm).await?),
-        Standing::Over { .. } => (asked_at(engine, &vm).await?, true),
+    let (asked_at, warned) = match standing(vm, today, policy) {
+        Standing::EndsSoon { .. } => (None, warned(engine, vm).await?),
+        Standing::Over { .. } => (asked_at(engine, vm).await?, true),
         _ => return Ok(()),
     };
-    let power = power_of(engine, observed, &vm).await?;
-    match action(&vm, power, asked_at, warned, today, engine.now(), policy) {
+    let power = power_of(engine, observed, vm).await?;
+    match action(vm, power, asked_at, warned, today, engine.now(), policy) {
         Action::Nothing | Action::WaitUntil(_) => Ok(()),
-        Action::Warn { days_left } => warn(engine, &vm, days_left).await,
-        Action::AskShutdown => stop(engine, vm, PowerAction::Shutdown).await,
-        Action::ForceOff => stop(engine, vm, PowerAction::ForceOff).await,
+        Action::Warn { days_left } => warn(engine, vm, days_left).await,
+        Action::AskShutdown => stop(engine, vm.clone(), PowerAction::Shutdown).await,
+        Action::ForceOff => stop(engine, vm.clone(), PowerAction::ForceOff).await,
         // A record that does not yet follow its host ends when it does.
-        Action::End if vm.state == VmState::ShutOff => set_ended(engine, vm).await,
+        Action::End if vm.state == VmState::ShutOff => set_ended(engine, vm.clone()).await,
         Action::End => Ok(()),
     }
 }

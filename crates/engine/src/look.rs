@@ -5,7 +5,7 @@
 use crate::{Engine, monitor, networks};
 use bellwether_decide::{
     fleet::{Fleet, Moving, Room, Sources},
-    monitor::mark_moves,
+    monitor::{Twice, live_twice, mark_moves},
 };
 use bellwether_model::{
     Day, HostId, NetworkId, Result, Timestamp,
@@ -32,6 +32,8 @@ pub struct Look {
     pub rooms: BTreeMap<HostId, Room>,
     /// Addresses of each network still free.
     pub free_addresses: BTreeMap<NetworkId, u64>,
+    /// VMs that live on more than one host.
+    pub twice: Vec<Twice>,
 }
 
 impl Look {
@@ -148,6 +150,7 @@ impl Engine {
         Look {
             rooms: rooms.collect(),
             records: records.clone(),
+            twice: live_twice(&observed),
             observed,
             fleet,
             free_addresses,

@@ -49,16 +49,17 @@ pub struct NewNetwork {
 /// named all the same.
 pub async fn discovered(engine: &Engine, _admin: &Admin) -> Result<Vec<FoundCarrier>> {
     let observed = engine.observed();
-    let networks = engine.store().networks().await?;
+    let records = engine.store().records().await?;
     let mut found = Vec::new();
-    for host in engine.store().hosts().await? {
+    for host in records.hosts.iter() {
         for seen in observed
             .hosts
             .get(&host.id)
             .map(|seen| seen.carriers.as_slice())
             .unwrap_or_default()
         {
-            let network = networks
+            let network = records
+                .networks
                 .iter()
                 .find(|network| {
                     network

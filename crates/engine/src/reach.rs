@@ -8,7 +8,6 @@ use bellwether_model::{
     observed::Reach,
     vm::{Vm, VmState},
 };
-use bellwether_store::VmQuery;
 use futures::StreamExt;
 use std::{
     collections::BTreeMap,
@@ -55,11 +54,17 @@ impl Engine {
 /// Asks about those that run and of which it is time to ask.
 pub async fn run(engine: &Engine) -> Result<()> {
     let held = reconcile::held(engine).await?;
-    let mut running = engine.store().vms(VmQuery::default()).await?;
-    running.retain(|vm| vm.state == VmState::Running && !held.contains(&vm.id));
+    let records = engine.store().records().await?;
+    let runs = |vm: &&Vm| vm.state == VmState::Running && !held.contains(&vm.id);
+    let running: BTreeMap<VmId, &Vm> = records
+        .vms
+        .iter()
+        .filter(runs)
+        .map(|vm| (vm.id, vm))
+        .collect();
     let due: Vec<Vm> = {
         let mut board = engine.inner.reach.lock();
-        board.retain(|id, _| running.iter().any(|vm| vm.id == *id));
+        board.retain(|id, _| running.contains_key(id));
         let mut is_due = |vm: &Vm| {
             let known = board.entry(vm.id).or_insert(Known {
                 reach: Reach::Unknown,
@@ -69,7 +74,11 @@ pub async fn run(engine: &Engine) -> Result<()> {
             known.rounds <= ROUNDS && known.reach != Reach::Yes
                 || known.rounds.is_multiple_of(ROUNDS)
         };
-        running.into_iter().filter(|vm| is_due(vm)).collect()
+        running
+            .into_values()
+            .filter(|vm| is_due(vm))
+            .cloned()
+            .collect()
     };
     let asked: Vec<_> = due.into_iter().map(|vm| one(engine.clone(), vm)).collect();
     futures::stream::iter(asked)

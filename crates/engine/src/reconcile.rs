@@ -35,7 +35,7 @@ pub async fn run(engine: &Engine) -> Result<()> {
 async fn repair(engine: &Engine) -> Result<()> {
     let gathered = gather::gather(engine).await?;
     let repairs = reconcile(&gathered.facts(engine));
-    let mut outcome = alarm::clear(engine, &gathered.vms, &repairs).await;
+    let mut outcome = alarm::clear(engine, &gathered.records.vms, &repairs).await;
     for repair in repairs {
         match act(engine, repair.clone()).await {
             Ok(()) => {}

@@ -9,7 +9,7 @@ use bellwether_model::{
     states::State,
     vm::VmState,
 };
-use bellwether_store::{JobQuery, Tx};
+use bellwether_store::Tx;
 
 /// Checks what was typed and records the request; every wrong field is named.
 pub async fn submit(engine: &Engine, actor: &Actor, draft: &Draft) -> Result<Request> {
@@ -85,14 +85,10 @@ pub(crate) async fn give_back(
     let Some(id) = request.vm.take() else {
         return Ok(());
     };
-    let open = JobQuery {
-        vm: Some(id),
-        states: vec![JobState::Queued, JobState::Running, JobState::Undoing],
-        limit: 1,
-        ..JobQuery::default()
-    };
+    let open = engine.store().open_jobs().await?;
     let mut vm = tx.vm(id).await?;
-    for mut job in engine.store().jobs(open).await? {
+    let its = open.iter().filter(|job| job.subject.vm == Some(id));
+    for mut job in its.cloned() {
         if job.state != JobState::Queued {
             return Err(Error::conflict(
                 "The VM is being made already; cancel that job, or delete the VM once it is there.",

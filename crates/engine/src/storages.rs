@@ -37,16 +37,17 @@ pub struct NewStorage {
 /// Every pool last seen on any host.
 pub async fn discovered(engine: &Engine, _admin: &Admin) -> Result<Vec<FoundPool>> {
     let observed = engine.observed();
-    let storages = engine.store().storages().await?;
+    let records = engine.store().records().await?;
     let mut found = Vec::new();
-    for host in engine.store().hosts().await? {
+    for host in records.hosts.iter() {
         for pool in observed
             .hosts
             .get(&host.id)
             .map(|seen| seen.pools.as_slice())
             .unwrap_or_default()
         {
-            let storage = storages
+            let storage = records
+                .storages
                 .iter()
                 .find(|storage| {
                     storage

@@ -106,7 +106,8 @@ async fn when_it_was_about_to_write_the_first_password() {
         } else {
             password_is_the_seeds(&site, &vm).await;
             sleeper.wakes().await;
-            assert!(!site.engine.store().has_first_password(vm.id).await.unwrap());
+            let waiting = site.engine.store().first_passwords(vm.owner).await.unwrap();
+            assert!(!waiting.contains(&vm.id));
             let gone = delete::ask(&site.engine, &site.user, vm.id, &vm.name)
                 .await
                 .unwrap();

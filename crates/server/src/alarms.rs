@@ -2,13 +2,13 @@
 
 use crate::names::Directory;
 use bellwether_api::Names;
-use bellwether_decide::monitor::live_twice;
-use bellwether_model::{VmId, observed::Observed};
+use bellwether_engine::Look;
+use bellwether_model::VmId;
 use std::collections::BTreeMap;
 
 /// An alarm for each such VM, by VM.
-pub fn alarms(sights: &Observed, names: &Directory) -> BTreeMap<VmId, String> {
-    let twice = live_twice(sights).into_iter();
+pub fn alarms(look: &Look, names: &Directory) -> BTreeMap<VmId, String> {
+    let twice = look.twice.iter();
     twice
         .map(|twice| {
             let on: Vec<String> = twice

@@ -3,6 +3,10 @@
 use bellwether_server::cli::Cli;
 use clap::Parser;
 
+/// Pages are made of many small strings: the C library's allocator takes a quarter of the time they need.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     match Cli::parse().run() {
         Ok(()) => std::process::ExitCode::SUCCESS,

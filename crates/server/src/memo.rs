@@ -34,9 +34,9 @@ impl<K: PartialEq, V> Memo<K, V> {
 
 /// A shared value as a key: equal to itself only.
 #[derive(Debug)]
-pub struct Same<T>(pub Arc<T>);
+pub struct Same<T: ?Sized>(pub Arc<T>);
 
-impl<T> PartialEq for Same<T> {
+impl<T: ?Sized> PartialEq for Same<T> {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }

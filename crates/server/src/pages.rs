@@ -8,7 +8,7 @@ pub mod view;
 
 mod approve;
 mod doors;
-mod fleet;
+pub(crate) mod fleet;
 mod gather;
 mod host;
 mod hosts;

@@ -1,6 +1,10 @@
 //! What every handler can reach.
 
 use crate::memo::{Memo, Same};
+use crate::pages::{
+    fleet::DrawnPieces,
+    view::{List, ListQuery, fleet::SeenRow},
+};
 use crate::{config::Config, limit::Limits};
 use bellwether_engine::{Engine, Look};
 use std::sync::Arc;
@@ -16,6 +20,10 @@ pub struct Drawn {
     pub fleet: Memo<LookNow, bytes::Bytes>,
     /// The picture of the fleet's page, as HTML.
     pub picture: Memo<LookNow, String>,
+    /// The parts of that picture.
+    pub(crate) pieces: DrawnPieces,
+    /// The table under it, as whoever looked last wanted it: most look at it as it is at first.
+    pub table: Memo<(LookNow, ListQuery), (List, Vec<SeenRow>)>,
 }
 
 /// A cheap clone of what the handlers share.

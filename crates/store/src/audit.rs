@@ -53,22 +53,36 @@ fn from_row(row: &Row) -> Result<AuditLine> {
     })
 }
 
+macro_rules! selecting {
+    ($which:literal) => {
+        concat!(
+            "SELECT seq, at, actor, actor_login, action, about, about_id, text FROM audit WHERE ",
+            $which,
+            " AND ($4 IS NULL OR seq < $4) ORDER BY seq DESC LIMIT $5"
+        )
+    };
+}
+
 impl Store {
     /// The lines that fit, newest first.
     pub async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditLine>> {
         let (about, about_id) = query.about.unzip();
-        sql(
-            "SELECT seq, at, actor, actor_login, action, about, about_id, text FROM audit \
-             WHERE ($1 IS NULL OR (about = $1 AND about_id = $2)) AND ($3 IS NULL OR actor = $3) \
-             AND ($4 IS NULL OR seq < $4) ORDER BY seq DESC LIMIT $5",
-        )
-        .bind(about)
-        .bind(about_id)
-        .bind(query.actor)
-        .bind(query.before)
-        .bind(limit(query.limit))
-        .list(self.on(), from_row)
-        .await
+        // A database finds the lines about one thing by their index only where that is all the text allows.
+        let text = match (&about, query.actor) {
+            (Some(_), _) => {
+                selecting!("about = $1 AND about_id = $2 AND ($3 IS NULL OR actor = $3)")
+            }
+            (None, Some(_)) => selecting!("$1 IS NULL AND $2 IS NULL AND actor = $3"),
+            (None, None) => selecting!("$1 IS NULL AND $2 IS NULL AND $3 IS NULL"),
+        };
+        sql(text)
+            .bind(about)
+            .bind(about_id)
+            .bind(query.actor)
+            .bind(query.before)
+            .bind(limit(query.limit))
+            .list(self.on(), from_row)
+            .await
     }
 }
 

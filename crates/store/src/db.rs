@@ -113,14 +113,17 @@ impl Db {
         // Setting WAL writes to a file that is not in that mode yet, so the writer does it, before any reader connects.
         let write = PoolOptions::new()
             .max_connections(1)
+            .test_before_acquire(false)
             .acquire_timeout(PATIENCE)
             .max_lifetime(None)
             .idle_timeout(None)
             .connect_with(common.clone().journal_mode(SqliteJournalMode::Wal))
             .await
             .map_err(|e| fault::of(e, "opening the database file"))?;
+        // A file does not hang up: to ask each connection whether it is alive would double what a small read costs.
         let read = PoolOptions::new()
             .max_connections(8)
+            .test_before_acquire(false)
             .acquire_timeout(PATIENCE)
             .max_lifetime(None)
             .connect_lazy_with(common.create_if_missing(false).pragma("query_only", "ON"));

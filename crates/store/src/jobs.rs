@@ -5,14 +5,13 @@
 
 use crate::{
     Store, Tx, limit,
-    sql::{On, Row, sql},
+    sql::{On, Row, Statement, sql},
 };
 use bellwether_model::{
     Error, JobId, Result, Timestamp, UserId, VmId,
     job::{Job, JobKind, JobState, JobSubject, Progress},
-    states::State,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 macro_rules! columns {
     () => {
@@ -37,8 +36,34 @@ pub struct JobQuery {
     pub vm: Option<VmId>,
     /// In one of these states; empty for any.
     pub states: Vec<JobState>,
+    /// So many of the newest are passed over.
+    pub skip: u32,
     /// At most so many; 0 counts as 1.
     pub limit: u32,
+}
+
+/// Which jobs, in a given state or any. Not `state` itself in the first: SQLite would compare what is asked for with the
+/// states of its partial indexes, and for that plan the statement anew every time.
+macro_rules! fits {
+    (in states) => {
+        concat!(
+            fits!(in any),
+            " AND state || '' IN ($3, $4, $5, $6, $7, $8, $9)"
+        )
+    };
+    (in any) => {
+        "($1 IS NULL OR owner = $1) AND ($2 IS NULL OR vm = $2)"
+    };
+}
+
+/// `in_states` and `in_any` end alike in [`fits`].
+fn fitting(in_states: &'static str, in_any: &'static str, query: &JobQuery) -> Statement {
+    let bound = |text| sql(text).bind(query.owner).bind(query.vm);
+    if query.states.is_empty() {
+        return bound(in_any);
+    }
+    let states: Vec<_> = query.states.iter().map(|s| s.as_str()).collect();
+    bound(in_states).words::<7>(&states, [""; 7])
 }
 
 fn from_row(row: &Row) -> Result<Job> {
@@ -85,18 +110,57 @@ impl Store {
 
     /// The jobs that fit, newest first.
     pub async fn jobs(&self, query: JobQuery) -> Result<Vec<Job>> {
-        let states: Vec<_> = query.states.iter().map(|s| s.as_str()).collect();
-        let all = std::array::from_fn(|index| JobState::ALL.get(index).map_or("", |s| s.as_str()));
+        macro_rules! selecting {
+            ($which:expr, $part:literal) => {
+                concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM jobs WHERE ",
+                    $which,
+                    " ORDER BY created_at DESC, id DESC ",
+                    $part
+                )
+            };
+        }
+        let in_states = selecting!(fits!(in states), "LIMIT $10 OFFSET $11");
+        let in_any = selecting!(fits!(in any), "LIMIT $3 OFFSET $4");
+        fitting(in_states, in_any, &query)
+            .bind(limit(query.limit))
+            .bind(i64::from(query.skip))
+            .list(self.on(), from_row)
+            .await
+    }
+
+    /// How many jobs fit, whatever is passed over.
+    pub async fn count_jobs(&self, query: &JobQuery) -> Result<u64> {
+        let in_states = concat!(
+            "SELECT COUNT(*) AS number FROM jobs WHERE ",
+            fits!(in states)
+        );
+        let in_any = concat!("SELECT COUNT(*) AS number FROM jobs WHERE ", fits!(in any));
+        let counted = fitting(in_states, in_any, query).one(self.on()).await?;
+        counted.size("number")
+    }
+
+    /// Jobs that wait or are under way, newest first, as of now or later: every page shows some of them, so one read
+    /// serves all who ask at the same time. The states are spelled out, so that an index of open jobs alone is found.
+    pub async fn open_jobs(&self) -> Result<Arc<Vec<Job>>> {
+        let read = sql(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM jobs WHERE state IN ('queued', 'running', 'undoing') ORDER BY created_at DESC, id DESC"
+        ));
+        let read = read.list(self.on(), from_row);
+        self.kept.open_jobs.get(read).await
+    }
+
+    /// Jobs that need a person, newest first; found by an index of their own, as open ones are.
+    pub async fn jobs_for_a_person(&self) -> Result<Vec<Job>> {
         sql(concat!(
             "SELECT ",
             columns!(),
-            " FROM jobs WHERE ($1 IS NULL OR owner = $1) AND ($2 IS NULL OR vm = $2) \
-             AND state IN ($3, $4, $5, $6, $7, $8, $9) ORDER BY created_at DESC, id DESC LIMIT $10"
+            " FROM jobs WHERE state = 'needs_person' ORDER BY created_at DESC, id DESC LIMIT 1000"
         ))
-        .bind(query.owner)
-        .bind(query.vm)
-        .words::<7>(&states, all)
-        .bind(limit(query.limit))
         .list(self.on(), from_row)
         .await
     }

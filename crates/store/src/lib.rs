@@ -26,6 +26,7 @@ mod audit;
 mod db;
 mod events;
 mod fault;
+mod fresh;
 mod generation;
 mod history;
 mod hosts;

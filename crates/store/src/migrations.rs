@@ -3,10 +3,23 @@
 use crate::{
     Store, Tx, limit,
     people::found,
-    sql::{On, Row, sql},
+    sql::{On, Row, Statement, sql},
 };
-use bellwether_model::{Error, HostId, MigrationId, Result, Timestamp, VmId, migration::Migration};
+use bellwether_model::{
+    Error, HostId, MigrationId, Result, Timestamp, VmId,
+    migration::{Migration, MigrationOutcome},
+};
 use std::collections::BTreeSet;
+
+/// Those of one VM are found by its index only where the text allows no others.
+macro_rules! fits {
+    ($vm:literal) => {
+        concat!(
+            $vm,
+            " AND (NOT $2 OR outcome IN ('running', 'unknown')) AND ($3 IS NULL OR outcome = $3)"
+        )
+    };
+}
 
 macro_rules! columns {
     () => {
@@ -22,6 +35,10 @@ pub struct MigrationQuery {
     pub vm: Option<VmId>,
     /// Only those under way, or whose outcome is not yet known.
     pub running_only: bool,
+    /// That ended so, or are under way.
+    pub outcome: Option<MigrationOutcome>,
+    /// So many of the newest are passed over.
+    pub skip: u32,
     /// At most so many; 0 counts as 1.
     pub limit: u32,
 }
@@ -66,18 +83,44 @@ impl Store {
 
     /// The migrations that fit, newest first.
     pub async fn migrations(&self, query: MigrationQuery) -> Result<Vec<Migration>> {
-        sql(concat!(
-            "SELECT ",
-            columns!(),
-            " FROM migrations WHERE ($1 IS NULL OR vm = $1) AND (NOT $2 OR outcome IN ('running', 'unknown')) \
-             ORDER BY started_at DESC, id DESC LIMIT $3"
-        ))
+        macro_rules! selecting {
+            ($vm:literal) => {
+                concat!(
+                    "SELECT ",
+                    columns!(),
+                    " FROM migrations WHERE ",
+                    fits!($vm),
+                    " ORDER BY started_at DESC, id DESC LIMIT $4 OFFSET $5"
+                )
+            };
+        }
+        let text = match query.vm {
+            Some(_) => selecting!("vm = $1"),
+            None => selecting!("$1 IS NULL"),
+        };
+        fitting(text, &query)
+            .bind(limit(query.limit))
+            .bind(i64::from(query.skip))
+            .list(self.on(), from_row)
+            .await
+    }
+
+    /// How many migrations fit, whatever is passed over.
+    pub async fn count_migrations(&self, query: &MigrationQuery) -> Result<u64> {
+        let text = concat!(
+            "SELECT COUNT(*) AS number FROM migrations WHERE ",
+            fits!("($1 IS NULL OR vm = $1)")
+        );
+        fitting(text, query).one(self.on()).await?.size("number")
+    }
+}
+
+/// `text` ends in [`fits`].
+fn fitting(text: &'static str, query: &MigrationQuery) -> Statement {
+    sql(text)
         .bind(query.vm)
         .bind(query.running_only)
-        .bind(limit(query.limit))
-        .list(self.on(), from_row)
-        .await
-    }
+        .bind(query.outcome.map(|outcome| outcome.as_str()))
 }
 
 /// How earlier moves from one host to another ended; those that were cancelled do not count.

@@ -5,12 +5,13 @@
 
 use crate::{
     HeldAddress, RequestQuery, Store, VmQuery, addresses,
+    fresh::Fresh,
     sql::{On, sql},
     vms,
 };
 use bellwether_model::{
-    NetworkId, Result, UserId, VmId, host::Host, image::Image, network::Network, people::User,
-    policy::Policy, request::Request, storage::Storage, vm::Vm,
+    NetworkId, Result, UserId, VmId, host::Host, image::Image, job::Job, network::Network,
+    people::User, policy::Policy, request::Request, storage::Storage, vm::Vm,
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -119,11 +120,16 @@ const PARTS: [&str; 8] = [
     "vms",
 ];
 
+/// What was read, and what the counters said before it was.
+type Counted<T> = Mutex<Option<(Arc<Counters>, Arc<T>)>>;
+
 /// What is kept of a store, shared by its clones.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
-    records: Mutex<Option<(Counters, Arc<Records>)>>,
-    requests: Mutex<Option<(Counters, Arc<[Request]>)>>,
+    counters: Fresh<Counters>,
+    pub open_jobs: Fresh<Vec<Job>>,
+    records: Counted<Records>,
+    requests: Counted<[Request]>,
 }
 
 impl Store {
@@ -180,13 +186,16 @@ impl Store {
         Ok(requests)
     }
 
-    async fn counters(&self) -> Result<Counters> {
-        let rows = sql("SELECT name, value FROM counters")
-            .all(self.on())
-            .await?;
-        rows.iter()
-            .map(|row| Ok((row.get("name")?, row.get("value")?)))
-            .collect()
+    async fn counters(&self) -> Result<Arc<Counters>> {
+        let read = async {
+            let rows = sql("SELECT name, value FROM counters")
+                .all(self.on())
+                .await?;
+            rows.iter()
+                .map(|row| Ok((row.get("name")?, row.get("value")?)))
+                .collect()
+        };
+        self.kept.counters.get(read).await
     }
 }
 

@@ -4,17 +4,18 @@
 //! (`secure_delete`), and the file is its owner's only.
 
 use crate::{Store, Tx, sql::sql};
-use bellwether_model::{Result, Timestamp, VmId};
+use bellwether_model::{Result, Timestamp, UserId, VmId};
+use std::collections::BTreeSet;
 
 impl Store {
-    /// Whether a first password waits to be shown; not before its VM was made.
-    pub async fn has_first_password(&self, vm: VmId) -> Result<bool> {
+    /// A person's VMs whose first password waits to be shown; none before it was made.
+    pub async fn first_passwords(&self, owner: UserId) -> Result<BTreeSet<VmId>> {
         let found = sql("SELECT p.vm FROM first_passwords p JOIN vms v ON v.id = p.vm \
-             LEFT JOIN requests r ON r.id = v.request WHERE p.vm = $1 AND (r.state IS NULL OR r.state <> 'placed')")
-            .bind(vm)
-            .optional(self.on())
+             LEFT JOIN requests r ON r.id = v.request WHERE v.owner = $1 AND (r.state IS NULL OR r.state <> 'placed')")
+            .bind(owner)
+            .list(self.on(), |row| row.id("vm"))
             .await?;
-        Ok(found.is_some())
+        Ok(found.into_iter().collect())
     }
 }
 

@@ -90,6 +90,11 @@ pub(crate) const STORE: Schema = schema!(
             name: "count_changes_of_records",
             text: include_str!("../upgrades/0006_count_changes_of_records.sql"),
         },
+        Upgrade {
+            number: 7,
+            name: "find_and_count_jobs",
+            text: include_str!("../upgrades/0007_find_and_count_jobs.sql"),
+        },
     ]
 );
 

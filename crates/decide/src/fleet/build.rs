@@ -44,16 +44,17 @@ pub struct Sources<'a> {
 impl Fleet {
     /// The fleet as the sources tell.
     pub fn new(sources: &Sources<'_>) -> Self {
+        let places = Places::new(sources);
         let mut hosts: Vec<FleetHost> = sources
             .hosts
             .iter()
-            .map(|host| fleet_host(host, sources))
+            .map(|host| fleet_host(host, sources, &places))
             .collect();
         hosts.sort_by(|a, b| a.name.cmp(&b.name).then(a.id.cmp(&b.id)));
         let mut storages: Vec<FleetStorage> = sources
             .storages
             .iter()
-            .map(|storage| fleet_storage(storage, sources))
+            .map(|storage| fleet_storage(storage, sources, &places))
             .collect();
         storages.sort_by(|a, b| a.name.cmp(&b.name).then(a.id.cmp(&b.id)));
         let mut networks: Vec<FleetNetwork> = sources
@@ -80,7 +81,7 @@ impl Fleet {
     }
 }
 
-fn fleet_host(host: &Host, sources: &Sources<'_>) -> FleetHost {
+fn fleet_host(host: &Host, sources: &Sources<'_>, places: &Places) -> FleetHost {
     let seen = sources.observed.hosts.get(&host.id);
     FleetHost {
         id: host.id,
@@ -93,32 +94,72 @@ fn fleet_host(host: &Host, sources: &Sources<'_>) -> FleetHost {
         cores_shown: seen
             .and_then(|seen| seen.facts.as_ref())
             .map(|facts| facts.cores),
-        commitments: commitments(host.id, seen, sources),
+        commitments: commitments(host.id, seen, sources, places),
         cpu_used: seen.and_then(|seen| seen.cpu),
         memory_used: seen.and_then(|seen| seen.memory_used),
     }
 }
 
-fn commitments(host: HostId, seen: Option<&HostSeen>, sources: &Sources<'_>) -> Vec<Commitment> {
+/// Where our VMs are among the sources: a fleet of fifty hosts is not to be gone through fifty times.
+struct Places {
+    of_vm: BTreeMap<VmId, usize>,
+    on_host: BTreeMap<HostId, Vec<usize>>,
+}
+
+impl Places {
+    fn new(sources: &Sources<'_>) -> Self {
+        let vms = || sources.vms.iter().enumerate();
+        let of_vm: BTreeMap<VmId, usize> = vms().map(|(place, vm)| (vm.id, place)).collect();
+        let mut on_host: BTreeMap<HostId, Vec<usize>> = BTreeMap::new();
+        for (place, vm) in vms() {
+            on_host.entry(vm.host).or_default().push(place);
+        }
+        for moving in sources.moving {
+            if let Some(place) = of_vm.get(&moving.vm) {
+                on_host.entry(moving.target).or_default().push(*place);
+            }
+        }
+        Self { of_vm, on_host }
+    }
+
+    /// Those that belong to the host, or are on their way to it.
+    fn on(&self, host: HostId) -> &[usize] {
+        self.on_host.get(&host).map_or(&[], Vec::as_slice)
+    }
+}
+
+fn commitments(
+    host: HostId,
+    seen: Option<&HostSeen>,
+    sources: &Sources<'_>,
+    places: &Places,
+) -> Vec<Commitment> {
     let mut out = Vec::new();
-    let live = |vm: VmId| {
-        seen.and_then(|seen| seen.vm(vm.0))
-            .is_some_and(|vm| vm.power.is_live())
-    };
-    for vm in sources.vms.iter().filter(|vm| vm.state != VmState::Gone) {
+    let seen = seen.map_or(&[][..], |seen| &seen.vms).iter();
+    let live: BTreeSet<VmId> = seen
+        .clone()
+        .filter(|vm| vm.power.is_live())
+        .map(|vm| VmId(vm.uuid))
+        .collect();
+    let shown = live.iter().filter_map(|vm| places.of_vm.get(vm));
+    // In the order of the sources, each once.
+    let concerned: BTreeSet<usize> = places.on(host).iter().chain(shown).copied().collect();
+    let concerned = concerned.into_iter().map(|place| &sources.vms[place]);
+    for vm in concerned.filter(|vm| vm.state != VmState::Gone) {
         let here = vm.host == host;
         let arrives = sources
             .moving
             .iter()
             .any(|m| m.vm == vm.id && m.target == host);
-        let why = match (here, arrives, live(vm.id)) {
+        let live = live.contains(&vm.id);
+        let why = match (here, arrives, live) {
             (true, _, live) if live || vm.holds_memory() => Why::Bound,
             (false, true, _) => Why::MovingIn,
             (false, false, true) => Why::SeenHere,
             _ => continue,
         };
         // Only what has not begun waits for its first day; what lives past its last day counts as long as it lives.
-        let begun = live(vm.id) || arrives || vm.state != VmState::Provisioning;
+        let begun = live || arrives || vm.state != VmState::Provisioning;
         out.push(Commitment {
             vm: vm.id,
             name: vm.name.clone(),
@@ -129,9 +170,8 @@ fn commitments(host: HostId, seen: Option<&HostSeen>, sources: &Sources<'_>) -> 
             until: Some(vm.lease_until.max(sources.today)),
         });
     }
-    let ours: BTreeSet<VmId> = sources.vms.iter().map(|vm| vm.id).collect();
-    let strangers = seen.map_or(&[][..], |seen| &seen.vms).iter();
-    let strangers = strangers.filter(|vm| vm.power.is_live() && !ours.contains(&VmId(vm.uuid)));
+    let strangers = seen.filter(|vm| vm.power.is_live());
+    let strangers = strangers.filter(|vm| !places.of_vm.contains_key(&VmId(vm.uuid)));
     out.extend(strangers.map(unmanaged));
     out
 }
@@ -148,22 +188,16 @@ fn unmanaged(vm: &VmSeen) -> Commitment {
     }
 }
 
-fn fleet_storage(storage: &Storage, sources: &Sources<'_>) -> FleetStorage {
-    let disks = |host: Option<HostId>| -> u64 {
-        let here = sources.vms.iter().filter(|vm| {
-            vm.storage == storage.id
-                && vm.state != VmState::Gone
-                && host.is_none_or(|host| {
-                    vm.host == host
-                        || sources
-                            .moving
-                            .iter()
-                            .any(|m| m.vm == vm.id && m.target == host)
-                })
-        });
-        here.map(|vm| vm.disk).sum::<GiB>().bytes()
+fn fleet_storage(storage: &Storage, sources: &Sources<'_>, places: &Places) -> FleetStorage {
+    let counts = |vm: &&Vm| vm.storage == storage.id && vm.state != VmState::Gone;
+    let sum = |vms: &mut dyn Iterator<Item = &Vm>| vms.map(|vm| vm.disk).sum::<GiB>().bytes();
+    let shared =
+        (storage.kind == StorageKind::Shared).then(|| sum(&mut sources.vms.iter().filter(counts)));
+    let on = |host: HostId| {
+        let places: BTreeSet<usize> = places.on(host).iter().copied().collect();
+        let vms = places.into_iter().map(|place| &sources.vms[place]);
+        sum(&mut vms.filter(counts))
     };
-    let shared = (storage.kind == StorageKind::Shared).then(|| disks(None));
     let reach = storage
         .members
         .iter()
@@ -180,7 +214,7 @@ fn fleet_storage(storage: &Storage, sources: &Sources<'_>) -> FleetStorage {
                 proven: storage.reaches(member.host),
                 capacity: pool.map(|pool| pool.capacity),
                 available: pool.map(|pool| pool.available),
-                promised: shared.unwrap_or_else(|| disks(Some(member.host))),
+                promised: shared.unwrap_or_else(|| on(member.host)),
             }
         })
         .collect();

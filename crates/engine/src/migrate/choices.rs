@@ -7,13 +7,12 @@ use bellwether_model::{
     Error, HostId, Result, VmId,
     host::Host,
     image::{Image, ImageCopy},
-    job::{JobKind, JobState},
+    job::JobKind,
     migration::Check,
     observed::Observed,
     storage::{Storage, StorageKind},
     vm::Vm,
 };
-use bellwether_store::JobQuery;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// The VM with other hosts, best first.
@@ -54,7 +53,6 @@ pub async fn consider(engine: &Engine, _admin: &Admin, id: VmId) -> Result<Migra
 pub(super) struct Gathered {
     pub vm: Vm,
     source: Host,
-    hosts: Vec<Host>,
     fleet: place::Gathered,
     storage: Storage,
     image: Image,
@@ -67,13 +65,21 @@ pub(super) struct Gathered {
 impl Gathered {
     pub async fn read(engine: &Engine, id: VmId) -> Result<Self> {
         let store = engine.store();
-        let vm = store.vm(id).await?;
-        let hosts = store.hosts().await?;
-        let source = hosts
-            .iter()
-            .find(|host| host.id == vm.host)
-            .cloned()
-            .ok_or_else(|| Error::not_found("host"))?;
+        let fleet = place::gather(engine).await?;
+        let records = &fleet.look.records;
+        let vm = match records.vm(id) {
+            Some(vm) => vm.clone(),
+            None => store.vm(id).await?,
+        };
+        let host = |host: &&Host| host.id == vm.host;
+        let source = records.hosts.iter().find(host).cloned();
+        let source = source.ok_or_else(|| Error::not_found("host"))?;
+        let storage = |storage: &&Storage| storage.id == vm.storage;
+        let storage = records.storages.iter().find(storage).cloned();
+        let storage = storage.ok_or_else(|| Error::not_found("storage"))?;
+        let image = |image: &&Image| image.id == vm.image;
+        let image = records.images.iter().find(image).cloned();
+        let image = image.ok_or_else(|| Error::not_found("image"))?;
         let routes = store.past_moves(vm.host).await?.into_iter().map(|past| {
             let route = Route {
                 succeeded: past.succeeded,
@@ -83,21 +89,21 @@ impl Gathered {
         });
         Ok(Self {
             routes: routes.collect(),
-            fleet: place::gather(engine).await?,
-            storage: store.storage(vm.storage).await?,
-            image: store.image(vm.image).await?,
+            storage,
+            image,
             copies: store.image_copies(vm.image).await?,
             observed: engine.observed(),
             held_by: held_by(engine, &vm).await?,
             vm,
             source,
-            hosts,
+            fleet,
         })
     }
 
     /// Every host but the VM's own.
     pub fn others(&self) -> Vec<Host> {
-        let others = self.hosts.iter().filter(|host| host.id != self.vm.host);
+        let hosts = self.fleet.look.records.hosts.iter();
+        let others = hosts.filter(|host| host.id != self.vm.host);
         others.cloned().collect()
     }
 
@@ -171,17 +177,9 @@ impl Gathered {
 
 /// What is being done to the VM, in words.
 async fn held_by(engine: &Engine, vm: &Vm) -> Result<Option<String>> {
-    let states = vec![JobState::Queued, JobState::Running, JobState::Undoing];
-    let jobs = engine
-        .store()
-        .jobs(JobQuery {
-            vm: Some(vm.id),
-            states,
-            limit: 1,
-            ..JobQuery::default()
-        })
-        .await?;
-    Ok(jobs.first().map(|job| {
+    let jobs = engine.store().open_jobs().await?;
+    let job = jobs.iter().find(|job| job.subject.vm == Some(vm.id));
+    Ok(job.map(|job| {
         match job.kind {
             JobKind::Provision => "it is being made",
             JobKind::Power => "it is being switched on or off",

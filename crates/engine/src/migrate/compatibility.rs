@@ -9,7 +9,6 @@ use bellwether_model::{
     host::{Host, HostHealth, HostMode},
     vm::{Vm, VmState},
 };
-use bellwether_store::VmQuery;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -81,16 +80,17 @@ impl Compatibility {
 /// Describes VMs that were not described lately, and asks hosts about CPUs they were not asked about.
 pub(crate) async fn learn(engine: &Engine) -> Result<()> {
     let known = &engine.inner.compatibility;
-    let hosts = engine.store().hosts().await?;
-    for vm in engine.store().vms(VmQuery::default()).await? {
+    let records = engine.store().records().await?;
+    for vm in records.vms.iter() {
         let due = known
-            .described_at(&vm)
+            .described_at(vm)
             .is_none_or(|at| engine.now().since(at) > DESCRIBED_FOR);
         if vm.state != VmState::Running || !due {
             continue;
         }
-        if let Some(description) = describe(engine, &vm).await {
-            for host in hosts
+        if let Some(description) = describe(engine, vm).await {
+            for host in records
+                .hosts
                 .iter()
                 .filter(|host| host.id != vm.host && host.mode == HostMode::Active)
             {

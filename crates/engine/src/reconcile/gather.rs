@@ -2,11 +2,8 @@
 
 use crate::Engine;
 use bellwether_decide::reconcile::{Facts, Leftover};
-use bellwether_model::{
-    HostId, Result, Timestamp, VmId, host::Host, job::JobState, observed::Observed,
-    storage::Storage, vm::Vm,
-};
-use bellwether_store::{JobQuery, Tombstone, VmQuery};
+use bellwether_model::{HostId, Result, Timestamp, VmId, observed::Observed};
+use bellwether_store::{Records, Tombstone};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -14,9 +11,7 @@ use std::{
 
 /// Everything one round is decided on.
 pub(super) struct Gathered {
-    pub vms: Vec<Vm>,
-    hosts: Vec<Host>,
-    storages: Vec<Storage>,
+    pub records: Arc<Records>,
     observed: Arc<Observed>,
     held: BTreeSet<VmId>,
     watched_since: BTreeMap<HostId, Timestamp>,
@@ -27,18 +22,16 @@ pub(super) struct Gathered {
 /// read too early to be written.
 pub(super) async fn gather(engine: &Engine) -> Result<Gathered> {
     let store = engine.store();
-    let vms = store.vms(VmQuery::default()).await?;
+    let records = store.records().await?;
     let held = held(engine).await?;
-    let hosts = store.hosts().await?;
-    let watched_since = hosts
+    let watched_since = records
+        .hosts
         .iter()
         .filter_map(|host| Some((host.id, engine.links().watched_since(host.id)?)))
         .collect();
     let leftovers = store.tombstones().await?.iter().map(leftover).collect();
     Ok(Gathered {
-        vms,
-        hosts,
-        storages: store.storages().await?,
+        records,
         observed: engine.sights().await?,
         held,
         watched_since,
@@ -56,24 +49,17 @@ pub(super) fn leftover(tombstone: &Tombstone) -> Leftover {
 
 /// VMs that an open job holds.
 pub(crate) async fn held(engine: &Engine) -> Result<BTreeSet<VmId>> {
-    let jobs = engine
-        .store()
-        .jobs(JobQuery {
-            states: vec![JobState::Queued, JobState::Running, JobState::Undoing],
-            limit: 10_000,
-            ..JobQuery::default()
-        })
-        .await?;
-    Ok(jobs.into_iter().filter_map(|job| job.subject.vm).collect())
+    let jobs = engine.store().open_jobs().await?;
+    Ok(jobs.iter().filter_map(|job| job.subject.vm).collect())
 }
 
 impl Gathered {
     /// As the decision takes it.
     pub fn facts(&self, engine: &Engine) -> Facts<'_> {
         Facts {
-            vms: &self.vms,
-            hosts: &self.hosts,
-            storages: &self.storages,
+            vms: &self.records.vms,
+            hosts: &self.records.hosts,
+            storages: &self.records.storages,
             observed: &self.observed,
             held: &self.held,
             watched_since: &self.watched_since,

@@ -5,22 +5,13 @@ use bellwether_decide::migrate::{Said, Whereabouts, whereabouts};
 use bellwether_model::{
     HostId, Result,
     host::HostHealth,
-    job::{Job, JobKind, JobState},
+    job::{Job, JobKind},
     vm::VmState,
 };
-use bellwether_store::JobQuery;
 
 /// Has each such job ask its hosts again when both answer and what they show leaves nothing to be mended.
 pub(super) async fn go_on(engine: &Engine) -> Result<()> {
-    let waiting = engine
-        .store()
-        .jobs(JobQuery {
-            states: vec![JobState::NeedsPerson],
-            limit: 1_000,
-            ..JobQuery::default()
-        })
-        .await?;
-    for job in waiting {
+    for job in engine.store().jobs_for_a_person().await? {
         if job.kind == JobKind::Migrate && settled(engine, &job).await? {
             jobs::resume(engine, job, None).await?;
         }

@@ -149,7 +149,7 @@ fn disk_line(disk: &DiskRoom, fits: bool, names: &Directory) -> Line {
 async fn page(visit: &AdminVisit, id: RequestId, form: Form) -> Result<Approve> {
     let engine = visit.engine();
     let considered = approve::consider(engine, &visit.admin, id).await?;
-    let names = Directory::load(engine).await?;
+    let names = Directory::of(considered.look.records.clone());
     let (observed, now) = (engine.observed(), engine.now());
     let request = &considered.request;
     let open = matches!(
@@ -210,15 +210,16 @@ async fn page(visit: &AdminVisit, id: RequestId, form: Form) -> Result<Approve> 
             "No host has room for it now. Approved, it waits and is placed when one has.".into();
     }
     let next = inbox::waiting(visit, inbox::UNDECIDED.to_vec()).await?;
-    let (storages, networks) =
-        tokio::try_join!(engine.store().storages(), engine.store().networks())?;
+    let records = &considered.look.records;
     let options = |all: Vec<Offer>| {
         let mut options = vec![Offer::new("", "the best")];
         options.extend(all);
         options
     };
-    let storages = storages.into_iter().map(|s| Offer::new(s.id, s.name));
-    let networks = networks.into_iter().map(|n| Offer::new(n.id, n.name));
+    let storages = records.storages.iter();
+    let storages = storages.map(|s| Offer::new(s.id, s.name.clone()));
+    let networks = records.networks.iter();
+    let networks = networks.map(|n| Offer::new(n.id, n.name.clone()));
     Ok(Approve {
         frame: visit.page(request.spec.name.clone(), "/inbox").await?,
         id: id.to_string(),

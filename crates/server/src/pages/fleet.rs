@@ -5,11 +5,17 @@ use super::{
     site::{AdminVisit, Visit, csv, go, show},
     view::{
         Badge, List, ListQuery, Reading, badge,
-        fleet::{Fleet, Hit, Picture, Piece, Search, SeenRow, Start, Step, Tower},
+        fleet::{Fleet, Hit, Picture, Piece, Pieces, Search, SeenRow, Start, Step, Tower},
         words,
     },
 };
-use crate::{alarms::alarms, error::Result, extract::Query, memo::Same, names::Directory};
+use crate::{
+    alarms::alarms,
+    error::{Failure, Result},
+    extract::Query,
+    memo::Same,
+    names::Directory,
+};
 use askama::Template;
 use axum::response::Response;
 use bellwether_api::Names;
@@ -23,7 +29,10 @@ use bellwether_model::{
 };
 use bellwether_store::{RequestQuery, VmQuery};
 use serde::Deserialize;
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// To where this person begins.
 pub async fn front(visit: Visit) -> Result<Response> {
@@ -151,7 +160,49 @@ fn pieces(seen: &HostSeen, offered: u64, all: &Seen) -> Vec<Piece> {
         .collect()
 }
 
-fn tower(host: &Host, all: &Seen, engine: &Engine) -> Tower {
+/// The pieces of hosts as last drawn, and what from.
+#[derive(Default)]
+pub(crate) struct DrawnPieces(Mutex<BTreeMap<HostId, DrawnFrom>>);
+
+struct DrawnFrom {
+    vms: Vec<VmSeen>,
+    offered: u64,
+    ours: Same<[Vm]>,
+    pieces: Arc<String>,
+}
+
+impl DrawnPieces {
+    /// Those of a host; drawn where it or our records changed.
+    fn of(&self, seen: &HostSeen, offered: u64, all: &Seen) -> Result<Arc<String>> {
+        let ours = Same(all.look.records.vms.clone());
+        let mut drawn = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(drawn) = drawn.get(&seen.host)
+            && (&drawn.vms, drawn.offered, &drawn.ours) == (&seen.vms, offered, &ours)
+        {
+            return Ok(drawn.pieces.clone());
+        }
+        let pieces = Pieces {
+            pieces: pieces(seen, offered, all),
+        };
+        let pieces = Arc::new(pieces.render().map_err(Error::internal)?);
+        let from = DrawnFrom {
+            vms: seen.vms.clone(),
+            offered,
+            ours,
+            pieces: pieces.clone(),
+        };
+        drawn.insert(seen.host, from);
+        Ok(pieces)
+    }
+
+    /// Forgets hosts that are no more.
+    fn keep(&self, hosts: &[Host]) {
+        let mut drawn = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        drawn.retain(|id, _| hosts.iter().any(|host| host.id == *id));
+    }
+}
+
+fn tower(host: &Host, all: &Seen, engine: &Engine, drawn: &DrawnPieces) -> Result<Tower> {
     let nothing = HostSeen::nothing(host.id);
     let seen = all.look.observed.hosts.get(&host.id).unwrap_or(&nothing);
     let room = all.look.room(host.id);
@@ -160,7 +211,7 @@ fn tower(host: &Host, all: &Seen, engine: &Engine) -> Tower {
         seen.health,
         HostHealth::Unreachable | HostHealth::Connecting
     );
-    Tower {
+    Ok(Tower {
         href: format!("/hosts/{}", host.id),
         name: host.name.clone(),
         badge: badge::host(host.mode, seen.health),
@@ -175,8 +226,8 @@ fn tower(host: &Host, all: &Seen, engine: &Engine) -> Tower {
             format!("CPU {}", words::percent(share).text())
         }),
         age: words::stale_age(seen.at, engine.now(), engine.settings().period),
-        pieces: pieces(seen, host.memory.0, all),
-    }
+        pieces: drawn.of(seen, host.memory.0, all)?,
+    })
 }
 
 /// What the table can be sorted by, before anything is put in words.
@@ -227,10 +278,15 @@ pub async fn fleet(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<
     if hosts.is_empty() {
         return Ok(go("/start"));
     }
-    let moment = (Same(all.look.clone()), engine.now().seconds());
-    let picture = visit.state.drawn.picture.get(moment, async {
-        let towers = hosts.iter().map(|host| tower(host, &all, engine)).collect();
-        Picture { towers }.render().map_err(Error::internal)
+    let second = engine.now().seconds();
+    let moment = || (Same(all.look.clone()), second);
+    let picture = visit.state.drawn.picture.get(moment(), async {
+        let drawn = &visit.state.drawn.pieces;
+        drawn.keep(hosts);
+        let towers = hosts.iter().map(|host| tower(host, &all, engine, drawn));
+        let towers = towers.collect::<Result<_>>()?;
+        let picture = Picture { towers }.render();
+        Ok::<_, Failure>(picture.map_err(Error::internal)?)
     });
     let picture = picture.await?;
     let rooms = all.look.rooms.values();
@@ -238,11 +294,13 @@ pub async fn fleet(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<
         (a + room.memory.0, b + room.memory_limit.0)
     });
     let seen = || all.look.observed.hosts.values().flat_map(|host| &host.vms);
-    let (list, rows) = selected(&all, List::new("/fleet", &query, "name"));
-    let rows = rows
-        .into_iter()
-        .map(|(host, vm, ..)| all.row(host, vm))
-        .collect();
+    let wanted = (moment(), query.clone());
+    let table = visit.state.drawn.table.get(wanted, async {
+        let (list, rows) = selected(&all, List::new("/fleet", &query, "name"));
+        let rows = rows.into_iter().map(|(host, vm, ..)| all.row(host, vm));
+        Ok::<_, Error>((list, rows.collect()))
+    });
+    let (list, rows) = table.await?.as_ref().clone();
     show(&Fleet {
         frame: visit.page("Fleet", "/fleet").await?,
         summary: format!(
@@ -253,9 +311,7 @@ pub async fn fleet(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<
             words::gib(bellwether_model::MiB(promised)),
             words::gib(bellwether_model::MiB(limit))
         ),
-        alarms: alarms(&all.look.observed, &all.names)
-            .into_values()
-            .collect(),
+        alarms: alarms(&all.look, &all.names).into_values().collect(),
         picture,
         list,
         states: [

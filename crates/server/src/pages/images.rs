@@ -20,11 +20,10 @@ use bellwether_engine::images as engine_images;
 use bellwether_model::{
     Error, GiB, ImageId, MiB,
     image::{Image, ImageState},
-    job::{Job, JobState},
+    job::Job,
     states::State as _,
     vm::Devices,
 };
-use bellwether_store::{JobQuery, VmQuery};
 
 fn needs(disk: GiB, memory: MiB) -> String {
     format!("{disk} disk, {}", words::memory_text(memory))
@@ -65,15 +64,6 @@ fn unverified(image: &Image) -> bool {
     image.state == ImageState::Ready && !image.verified
 }
 
-async fn fetching(visit: &Visit) -> Result<Vec<Job>> {
-    let open = JobQuery {
-        states: vec![JobState::Queued, JobState::Running, JobState::Undoing],
-        limit: 200,
-        ..JobQuery::default()
-    };
-    Ok(visit.engine().store().jobs(open).await?)
-}
-
 /// Everybody chooses among what is ready; the rest is the administrators' business.
 fn may_see(visit: &Visit, image: &Image) -> bool {
     visit.actor.is_admin() || image.state == ImageState::Ready
@@ -104,7 +94,7 @@ fn listed(query: &ListQuery) -> List {
 }
 
 async fn list_view(visit: &Visit, list: List, act: Form) -> Result<Images> {
-    let jobs = fetching(visit).await?;
+    let jobs = visit.engine().store().open_jobs().await?;
     let (list, rows, all) = selected(visit, list).await?;
     let admin = visit.actor.is_admin();
     let catalogue = engine_images::catalogue()
@@ -262,8 +252,8 @@ async fn page(visit: &Visit, id: ImageId, act: Form, remove: Form) -> Result<Ima
         if !copies.is_empty() {
             facts.push(("Copied to", copies.join(", ")));
         }
-        let vms = store.vms(VmQuery::default()).await?;
-        let users = vms.iter().filter(|vm| vm.image == id).count();
+        let records = store.records().await?;
+        let users = records.vms.iter().filter(|vm| vm.image == id).count();
         facts.push(("Machines", gather::used_by(users)));
         facts.push(("Added", words::moment(image.created_at, engine.zone())));
     }
@@ -274,7 +264,7 @@ async fn page(visit: &Visit, id: ImageId, act: Form, remove: Form) -> Result<Ima
         unverified: unverified(&image),
         admin,
         reason: image.reason.clone().filter(|_| admin),
-        progress: progress(&fetching(visit).await?, id).filter(|_| admin),
+        progress: progress(&visit.engine().store().open_jobs().await?, id).filter(|_| admin),
         fetching: image.state == ImageState::Fetching,
         may_retry: admin && image.state == ImageState::Failed,
         facts,

@@ -12,11 +12,7 @@ use super::{
 use crate::{error::Result, extract::Query, names::Directory};
 use axum::response::Response;
 use bellwether_api::Names;
-use bellwether_model::{
-    job::JobState,
-    request::{Request, RequestState},
-};
-use bellwether_store::JobQuery;
+use bellwether_model::request::{Request, RequestState};
 
 /// What waits for a decision.
 pub const UNDECIDED: [RequestState; 2] = [RequestState::Pending, RequestState::Failed];
@@ -66,13 +62,8 @@ fn listed(query: &ListQuery) -> List {
 pub async fn inbox(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<Response> {
     let now = visit.engine().now();
     let (list, rows) = selected(&visit, listed(&query)).await?;
-    let query = JobQuery {
-        states: vec![JobState::NeedsPerson],
-        limit: 100,
-        ..JobQuery::default()
-    };
     let (engine, store) = (visit.engine(), visit.engine().store());
-    let (records, jobs) = tokio::try_join!(store.records(), store.jobs(query))?;
+    let (records, jobs) = tokio::try_join!(store.records(), store.jobs_for_a_person())?;
     let names = job_names(engine, records, &jobs).await?;
     let mut stuck = Vec::with_capacity(jobs.len());
     for job in jobs {

@@ -23,38 +23,70 @@ use bellwether_model::{
 };
 use bellwether_store::{JobQuery, MigrationQuery};
 
-/// At most so many jobs are listed.
-const JOBS: u32 = 500;
+/// A text is looked for in so many of the newest jobs.
+const SEARCHED: u32 = 500;
+
+/// The jobs on this page of the list, with what each does and who asked for it.
+async fn selected(visit: &Visit, list: &mut List) -> Result<Vec<(String, String, Job)>> {
+    let engine = visit.engine();
+    let store = engine.store();
+    let mine = JobQuery {
+        owner: (!visit.actor.is_admin()).then_some(visit.actor.user),
+        limit: SEARCHED,
+        ..JobQuery::default()
+    };
+    let states: Vec<JobState> = list.state.parse().into_iter().collect();
+    let stretch = list.is_stretch("when") && states.is_empty() == list.state.is_empty();
+    let jobs = if stretch {
+        let wanted = JobQuery {
+            states,
+            ..mine.clone()
+        };
+        let all = store.count_jobs(&mine).await?;
+        let total = match list.state.is_empty() {
+            true => all,
+            false => store.count_jobs(&wanted).await?,
+        };
+        let (skip, limit) = list.stretch(all, total);
+        list.turned(
+            store
+                .jobs(JobQuery {
+                    skip,
+                    limit,
+                    ..wanted
+                })
+                .await?,
+        )
+    } else {
+        store.jobs(mine).await?
+    };
+    let names = job_names(engine, store.records().await?, &jobs).await?;
+    let mut rows = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let by = job.created_by.map_or("the system".into(), |by| {
+            gather::or_removed(names.user(by), "person")
+        });
+        rows.push((job_words(engine, &names, &job).await?, by, job));
+    }
+    if stretch {
+        return Ok(rows);
+    }
+    Ok(list.apply(
+        rows,
+        |(what, by, job)| format!("{what} {by} {}", job.id),
+        |(.., job)| job.state.as_str(),
+        |(.., job), key| match key {
+            "state" => (job.state.to_string(), 0),
+            _ => (String::new(), job.created_at.0),
+        },
+    ))
+}
 
 pub async fn jobs(visit: Visit, Query(query): Query<ListQuery>) -> Result<Response> {
     let engine = visit.engine();
     let admin = visit.actor.is_admin();
-    let wanted = JobQuery {
-        owner: (!admin).then_some(visit.actor.user),
-        limit: JOBS,
-        ..JobQuery::default()
-    };
-    let (records, all) = tokio::try_join!(engine.store().records(), engine.store().jobs(wanted))?;
-    let names = job_names(engine, records, &all).await?;
-    let mut rows = Vec::with_capacity(all.len());
-    for job in all {
-        rows.push((job_words(engine, &names, &job).await?, job));
-    }
     let mut list = List::new("/jobs", &query, "-when");
-    let by = |job: &Job| {
-        job.created_by.map_or("the system".into(), |by| {
-            gather::or_removed(names.user(by), "person")
-        })
-    };
-    let rows = list.apply(
-        rows,
-        |(what, job)| format!("{what} {} {}", by(job), job.id),
-        |(_, job)| job.state.as_str(),
-        |(_, job), key| match key {
-            "state" => (job.state.to_string(), 0),
-            _ => (String::new(), job.created_at.0),
-        },
-    );
+    let rows = selected(&visit, &mut list).await?;
     let now = engine.now();
     let tasks = engine.task_status();
     show(&Jobs {
@@ -66,7 +98,7 @@ pub async fn jobs(visit: Visit, Query(query): Query<ListQuery>) -> Result<Respon
             .collect(),
         rows: rows
             .into_iter()
-            .map(|(what, job)| JobRow {
+            .map(|(what, by, job)| JobRow {
                 href: format!("/jobs/{}", job.id),
                 what,
                 badge: job.state.into(),
@@ -77,7 +109,7 @@ pub async fn jobs(visit: Visit, Query(query): Query<ListQuery>) -> Result<Respon
                         String::new()
                     }
                 }),
-                by: by(&job),
+                by,
                 when: words::ago(job.created_at, now),
                 took: words::duration(job.ended_at.unwrap_or(now).since(job.created_at)),
             })

@@ -22,11 +22,9 @@ use bellwether_api::Names;
 use bellwether_engine::{console, delete, expire, power, secrets};
 use bellwether_model::{
     Error, VmId,
-    job::JobState,
     observed::Reach,
     vm::{Vm, VmState},
 };
-use bellwether_store::JobQuery;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 
@@ -47,7 +45,11 @@ struct Added {
 }
 
 async fn of_visit(visit: &Visit, id: VmId) -> Result<Vm> {
-    let vm = visit.engine().store().vm(id).await?;
+    let store = visit.engine().store();
+    let vm = match store.records().await?.vm(id) {
+        Some(vm) => vm.clone(),
+        None => store.vm(id).await?,
+    };
     visit.actor.may_see(vm.owner, "VM")?;
     Ok(vm)
 }
@@ -55,21 +57,23 @@ async fn of_visit(visit: &Visit, id: VmId) -> Result<Vm> {
 async fn page(visit: &Visit, vm: Vm, range: Option<&str>, added: Added) -> Result<view::Vm> {
     let (engine, store) = (visit.engine(), visit.engine().store());
     let admin = visit.actor.is_admin();
-    let (owner, image, (policy, _), names) = tokio::try_join!(
-        store.user(vm.owner),
-        store.image(vm.image),
-        store.policy(),
-        Directory::load(engine)
-    )?;
-    let own = vm.owner == visit.actor.user;
-    let has_password = own && store.has_first_password(vm.id).await?;
-    let jobs = JobQuery {
-        vm: Some(vm.id),
-        states: vec![JobState::Queued, JobState::Running, JobState::Undoing],
-        limit: 1,
-        ..JobQuery::default()
+    let look = engine.look().await?;
+    let records = &look.records;
+    let names = Directory::of(records.clone());
+    let policy = &records.policy;
+    let owner = match records.user(vm.owner) {
+        Some(owner) => owner.clone(),
+        None => store.user(vm.owner).await?,
     };
-    let job = match store.jobs(jobs).await?.first() {
+    let image = match records.images.iter().find(|image| image.id == vm.image) {
+        Some(image) => image.clone(),
+        // Of a machine that is gone.
+        None => store.image(vm.image).await?,
+    };
+    let own = vm.owner == visit.actor.user;
+    let has_password = own && store.first_passwords(vm.owner).await?.contains(&vm.id);
+    let jobs = store.open_jobs().await?;
+    let job = match jobs.iter().find(|job| job.subject.vm == Some(vm.id)) {
         None => None,
         Some(job) => Some(RunningJob {
             href: format!("/jobs/{}", job.id),
@@ -83,14 +87,13 @@ async fn page(visit: &Visit, vm: Vm, range: Option<&str>, added: Added) -> Resul
         }),
     };
     let (now, today) = (engine.now(), engine.today());
-    let observed = engine.sights().await?;
-    let host_seen = observed.hosts.get(&vm.host);
+    let host_seen = look.observed.hosts.get(&vm.host);
     let age = words::stale_age(
         host_seen.and_then(|seen| seen.at),
         now,
         engine.settings().period,
     );
-    let alarm = alarms(&observed, &names).remove(&vm.id).map(|text| {
+    let alarm = alarms(&look, &names).remove(&vm.id).map(|text| {
         if admin {
             text
         } else {
@@ -156,7 +159,7 @@ async fn page(visit: &Visit, vm: Vm, range: Option<&str>, added: Added) -> Resul
         } else {
             Reading::new("0", "days")
         },
-        ends_soon: ends_soon(&vm, today, &policy),
+        ends_soon: ends_soon(&vm, today, policy),
         end_words: if left > 0 {
             "After the last day it is shut down and kept.".into()
         } else {

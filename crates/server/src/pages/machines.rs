@@ -9,18 +9,16 @@ use super::{
         words,
     },
 };
-use crate::{error::Result, extract::Query, names::Directory};
+use crate::{error::Result, extract::Query};
 use axum::response::Response;
-use bellwether_api::Names;
 use bellwether_decide::expire::{self as lease, Standing};
 use bellwether_model::{
     Day,
-    request::RequestState,
+    request::{Request, RequestState},
     states::State as _,
     vm::{Vm, VmState},
 };
-use bellwether_store::{Records, RequestQuery, VmQuery};
-use std::sync::Arc;
+use bellwether_store::Records;
 
 /// Whether whose it is should think of its end.
 pub(super) fn ends_soon(vm: &Vm, today: Day, policy: &bellwether_model::policy::Policy) -> bool {
@@ -32,27 +30,20 @@ pub(super) fn ends_soon(vm: &Vm, today: Day, policy: &bellwether_model::policy::
 
 pub async fn mine(visit: Visit) -> Result<Response> {
     let (engine, store) = (visit.engine(), visit.engine().store());
-    let owner = Some(visit.actor.user);
-    let open = vec![
+    let owner = visit.actor.user;
+    let open = [
         RequestState::Pending,
         RequestState::Approved,
         RequestState::WaitingForRoom,
         RequestState::Placed,
         RequestState::Failed,
     ];
-    let (vms, requests, images, (policy, _)) = tokio::try_join!(
-        store.vms(VmQuery {
-            owner,
-            ..VmQuery::default()
-        }),
-        store.requests(RequestQuery {
-            owner,
-            states: open,
-            limit: 100
-        }),
-        store.images(),
-        store.policy()
-    )?;
+    let (records, requests) = tokio::try_join!(store.records(), store.all_requests())?;
+    let (images, policy) = (&records.images, &records.policy);
+    let vms = records.vms.iter().filter(|vm| vm.owner == owner);
+    let vms: Vec<&Vm> = vms.collect();
+    let waits = |request: &&Request| request.owner == owner && open.contains(&request.state);
+    let requests = requests.iter().rev().filter(waits).take(100);
     let (today, now) = (engine.today(), engine.now());
     let user = &visit.actor.login;
     let machines = vms
@@ -73,12 +64,11 @@ pub async fn mine(visit: Visit) -> Result<Response> {
                 .then(|| ssh_line(user, vm)),
             left: words::days_left_text(vm.lease_until, today),
             until: words::day(vm.lease_until),
-            ends_soon: ends_soon(vm, today, &policy),
+            ends_soon: ends_soon(vm, today, policy),
             purpose: vm.purpose.clone(),
         })
         .collect();
     let awaited = requests
-        .iter()
         .map(|request| Awaited {
             href: format!("/requests/{}", request.id),
             name: request.spec.name.clone(),
@@ -97,7 +87,7 @@ pub async fn mine(visit: Visit) -> Result<Response> {
             },
         })
         .collect();
-    let total = |f: fn(&Vm) -> u64| vms.iter().map(f).sum::<u64>();
+    let total = |f: fn(&Vm) -> u64| vms.iter().map(|vm| f(vm)).sum::<u64>();
     show(&Machines {
         frame: visit.page("My machines", "/machines").await?,
         totals: gather::has_words(
@@ -132,16 +122,15 @@ fn sort_key(vm: &Vm, owner: &str, host: &str, key: &str) -> (u64, String) {
 }
 
 /// A VM with the names of whose it is and of its host.
-type Line<'a> = (&'a Vm, String, String);
+type Line<'a> = (&'a Vm, &'a str, &'a str);
 
-fn selected(records: &Arc<Records>, mut list: List) -> (List, Vec<Line<'_>>) {
-    let names = Directory::of(records.clone());
+fn selected(records: &Records, mut list: List) -> (List, Vec<Line<'_>>) {
     let rows: Vec<Line<'_>> = records
         .vms
         .iter()
         .map(|vm| {
-            let owner = gather::or_removed(names.user(vm.owner), "person");
-            let host = gather::or_removed(names.host(vm.host), "host");
+            let owner = records.name(vm.owner.0).unwrap_or("a removed person");
+            let host = records.name(vm.host.0).unwrap_or("a removed host");
             (vm, owner, host)
         })
         .collect();
@@ -175,8 +164,8 @@ pub async fn all(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<Re
             .map(|(vm, owner, host)| MachineRow {
                 href: format!("/vms/{}", vm.id),
                 badge: vm.state.into(),
-                owner,
-                host,
+                owner: owner.into(),
+                host: host.into(),
                 host_href: format!("/hosts/{}", vm.host),
                 vcpus: vm.vcpus.0,
                 memory: words::memory_text(vm.memory),
@@ -197,9 +186,9 @@ pub async fn all_csv(visit: AdminVisit, Query(query): Query<ListQuery>) -> Resul
         vec![
             vm.id.to_string(),
             vm.name.clone(),
-            owner,
+            owner.into(),
             vm.state.to_string(),
-            host,
+            host.into(),
             vm.vcpus.0.to_string(),
             vm.memory.0.to_string(),
             vm.disk.0.to_string(),

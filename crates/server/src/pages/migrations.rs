@@ -262,22 +262,37 @@ async fn selected(
     mut list: List,
 ) -> Result<(List, Vec<(Migration, String)>, Directory)> {
     let engine = visit.engine();
-    let all = engine
-        .store()
-        .migrations(MigrationQuery {
-            limit: 10_000,
-            ..MigrationQuery::default()
-        })
-        .await?;
-    let vms = all.iter().map(|migration| migration.vm).collect();
+    let store = engine.store();
+    let mut query = MigrationQuery {
+        limit: 10_000,
+        ..MigrationQuery::default()
+    };
+    let mut outcomes = OUTCOMES.into_iter();
+    let outcome = outcomes.find(|outcome| Badge::from(*outcome).word == list.state);
+    let stretch = list.is_stretch("when") && outcome.is_none() == list.state.is_empty();
+    if stretch {
+        let all = store.count_migrations(&query).await?;
+        query.outcome = outcome;
+        let total = match outcome {
+            None => all,
+            Some(_) => store.count_migrations(&query).await?,
+        };
+        (query.skip, query.limit) = list.stretch(all, total);
+    }
+    let found = store.migrations(query).await?;
+    let vms = found.iter().map(|migration| migration.vm).collect();
     let names = Directory::load(engine).await?.with_vms(engine, vms).await?;
-    let rows: Vec<(Migration, String)> = all
+    let rows: Vec<(Migration, String)> = found
         .into_iter()
         .map(|migration| {
             let name = names.vm(migration.vm);
             (migration, name.unwrap_or_else(|| "a machine".into()))
         })
         .collect();
+    if stretch {
+        let rows = list.turned(rows);
+        return Ok((list, rows, names));
+    }
     let text = |(migration, vm): &(Migration, String)| {
         format!(
             "{vm} {} {}",

@@ -25,7 +25,6 @@ use bellwether_model::{
     observed::Observed,
     text::shown,
 };
-use bellwether_store::VmQuery;
 
 /// Whether it is up; none where it is not seen.
 fn active(observed: &Observed, host: HostId, carrier: &Carrier) -> Option<bool> {
@@ -121,10 +120,9 @@ async fn found(visit: &AdminVisit, of: Option<&Network>, ticked: &[String]) -> R
 }
 
 async fn host_choices(visit: &AdminVisit) -> Result<Vec<Choice>> {
-    let hosts = visit.engine().store().hosts().await?;
-    let choices = hosts
-        .into_iter()
-        .map(|host| Choice::new(host.id, host.name));
+    let records = visit.engine().store().records().await?;
+    let hosts = records.hosts.iter();
+    let choices = hosts.map(|host| Choice::new(host.id, host.name.clone()));
     Ok(choices.collect())
 }
 
@@ -212,12 +210,10 @@ struct Back {
 async fn page(visit: &AdminVisit, id: NetworkId, back: Back) -> Result<NetworkPage> {
     let engine = visit.engine();
     let observed = engine.observed();
-    let (network, vms, names) = tokio::try_join!(
-        engine.store().network(id),
-        engine.store().vms(VmQuery::default()),
-        Directory::load(engine)
-    )?;
-    let users = vms.iter().filter(|vm| vm.network == id).count();
+    let (network, records) =
+        tokio::try_join!(engine.store().network(id), engine.store().records())?;
+    let names = Directory::of(records.clone());
+    let users = records.vms.iter().filter(|vm| vm.network == id).count();
     let free = networks::free_addresses(engine, &network).await?;
     let none_or = |text: Option<String>| text.unwrap_or_else(|| "none".into());
     let members = network.members.iter().map(|member| {

@@ -249,7 +249,7 @@ pub struct Lines {
 }
 
 /// Lines of the audit log on a page.
-const LINES: u32 = 200;
+const LINES: u32 = 100;
 
 pub async fn audit(visit: AdminVisit, Query(wanted): Query<Lines>) -> Result<Response> {
     let engine = visit.engine();

@@ -14,20 +14,16 @@ use super::{
 use crate::{
     error::Result,
     extract::{Path, Query},
-    names::Directory,
 };
 use axum::response::Response;
-use bellwether_api::Names;
 use bellwether_decide::request::{self as decide, Draft, days_after};
 use bellwether_engine::request as engine_request;
 use bellwether_model::{
     Day, RequestId,
     image::ImageState,
-    job::JobState,
     request::{Request, RequestState},
     states::State as _,
 };
-use bellwether_store::JobQuery;
 
 /// The size of a request in words.
 pub fn size(request: &Request) -> String {
@@ -35,18 +31,18 @@ pub fn size(request: &Request) -> String {
 }
 
 /// A request with the name of whose it is.
-type Line<'a> = (&'a Request, String);
+type Line<'a> = (&'a Request, &'a str);
 
 async fn selected(visit: &Visit, mut list: List) -> Result<(List, Vec<(Request, String)>)> {
     let engine = visit.engine();
     let owner = (!visit.actor.is_admin()).then_some(visit.actor.user);
-    let names = Directory::load(engine).await?;
-    let requests = engine.store().all_requests().await?;
+    let store = engine.store();
+    let (records, requests) = tokio::try_join!(store.records(), store.all_requests())?;
     let rows: Vec<Line<'_>> = requests
         .iter()
         .filter(|request| owner.is_none_or(|owner| request.owner == owner))
         .map(|request| {
-            let owner = gather::or_removed(names.user(request.owner), "person");
+            let owner = records.name(request.owner.0).unwrap_or("a removed person");
             (request, owner)
         })
         .collect();
@@ -65,7 +61,7 @@ async fn selected(visit: &Visit, mut list: List) -> Result<(List, Vec<(Request, 
         _ => (String::new(), request.created_at.0),
     };
     let rows = list.apply(rows, text, state, key).into_iter();
-    let rows = rows.map(|(request, owner)| (request.clone(), owner));
+    let rows = rows.map(|(request, owner)| (request.clone(), owner.into()));
     Ok((list, rows.collect()))
 }
 
@@ -276,13 +272,15 @@ pub async fn submit(visit: Visit, typed: Typed) -> Result<Response> {
 /// What a request asks for, as facts.
 pub async fn facts(visit: &Visit, request: &Request) -> Result<Vec<(&'static str, String)>> {
     let engine = visit.engine();
-    let image = engine.store().image(request.spec.image).await;
+    let records = engine.store().records().await?;
+    let mut images = records.images.iter();
+    let image = images.find(|image| image.id == request.spec.image);
     let days = decide::days_inclusive(request.spec.from, request.spec.until);
     Ok(vec![
         ("Size", size(request)),
         (
             "System",
-            image.map_or_else(|_| "a removed image".into(), |image| image.os),
+            image.map_or_else(|| "a removed image".into(), |image| image.os.clone()),
         ),
         (
             "Period",
@@ -315,17 +313,8 @@ pub async fn one(visit: Visit, Path(id): Path<RequestId>) -> Result<Response> {
     let request = store.request(id).await?;
     visit.actor.may_see(request.owner, "request")?;
     let admin = visit.actor.is_admin();
-    let jobs = JobQuery {
-        owner: Some(request.owner),
-        states: vec![JobState::Queued, JobState::Running, JobState::Undoing],
-        limit: 50,
-        ..JobQuery::default()
-    };
-    let job = store
-        .jobs(jobs)
-        .await?
-        .into_iter()
-        .find(|job| job.subject.request == Some(id));
+    let jobs = store.open_jobs().await?;
+    let job = jobs.iter().find(|job| job.subject.request == Some(id));
     let today = engine.today();
     let open = engine_request::is_open(&request, today);
     let own = request.owner == visit.actor.user;

@@ -18,16 +18,18 @@ use bellwether_api::Names;
 use bellwether_engine::{Admin, Engine};
 use bellwether_model::{
     Error, ErrorKind, VmId,
-    job::{Job, JobKind, JobState},
+    job::{Job, JobKind},
     request::Request,
 };
-use bellwether_store::{JobQuery, Records};
+use bellwether_store::Records;
 use std::{ops::Deref, sync::Arc};
 
 /// The cookie that says once, on the next page, what the last act did.
 const SAID: &str = "bw_said";
 /// The cookie that says once, on the next page, why the last act was refused.
 const REFUSED: &str = "bw_refused";
+/// At most so many open jobs are shown at the top of every page.
+const IN_STRIP: usize = 20;
 /// The cookie with the colours a person chose.
 pub const THEME: &str = "bw_theme";
 
@@ -134,13 +136,9 @@ impl Visit {
     pub async fn page(&self, title: impl Into<String>, section: &'static str) -> Result<Frame> {
         let store = self.engine().store();
         let admin = self.actor.is_admin();
-        let jobs = JobQuery {
-            owner: (!admin).then_some(self.actor.user),
-            states: vec![JobState::Queued, JobState::Running, JobState::Undoing],
-            limit: 20,
-            ..JobQuery::default()
-        };
-        let (records, jobs) = tokio::try_join!(store.records(), store.jobs(jobs))?;
+        let (records, open) = tokio::try_join!(store.records(), store.open_jobs())?;
+        let mine = |job: &&Job| admin || job.owner == Some(self.actor.user);
+        let jobs: Vec<Job> = open.iter().filter(mine).take(IN_STRIP).cloned().collect();
         let inbox = if admin {
             let requests = store.all_requests().await?;
             let undecided = |request: &&Request| super::inbox::UNDECIDED.contains(&request.state);
@@ -319,9 +317,13 @@ pub fn show(page: &impl Template) -> Result<Response> {
     show_with(StatusCode::OK, page)
 }
 
+/// What most pages take; larger ones grow.
+const PAGE_BYTES: usize = 64 << 10;
+
 /// The page with a status of its own: a form that comes back with what is wrong.
 pub fn show_with(status: StatusCode, page: &impl Template) -> Result<Response> {
-    let html = page.render().map_err(Error::internal)?;
+    let mut html = String::with_capacity(PAGE_BYTES);
+    page.render_into(&mut html).map_err(Error::internal)?;
     let mut response = (status, Html(html)).into_response();
     for once in [SAID, REFUSED] {
         if let Some(forget) = set_cookie(once, "", false, 0) {

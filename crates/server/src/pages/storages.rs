@@ -24,7 +24,6 @@ use bellwether_model::{
     storage::{Storage, StorageKind, StorageMember},
     text::shown,
 };
-use bellwether_store::VmQuery;
 
 fn pool<'a>(observed: &'a Observed, member: &StorageMember) -> Option<&'a PoolSeen> {
     let seen = observed.hosts.get(&member.host)?;
@@ -55,15 +54,16 @@ fn state(observed: &Observed, storage: &Storage) -> Badge {
 type Line = (Storage, Badge, Option<(u64, u64)>, usize);
 
 async fn selected(visit: &AdminVisit, mut list: List) -> Result<(List, Vec<Line>)> {
-    let store = visit.engine().store();
-    let observed = visit.engine().observed();
-    let (all, vms) = tokio::try_join!(store.storages(), store.vms(VmQuery::default()))?;
-    let rows = all
-        .into_iter()
+    let look = visit.engine().look().await?;
+    let (records, observed) = (&look.records, &look.observed);
+    let rows = records
+        .storages
+        .iter()
         .map(|storage| {
-            let machines = vms.iter().filter(|vm| vm.storage == storage.id).count();
-            let (state, room) = (state(&observed, &storage), room(&observed, &storage));
-            (storage, state, room, machines)
+            let vms = records.vms.iter();
+            let machines = vms.filter(|vm| vm.storage == storage.id).count();
+            let (state, room) = (state(observed, storage), room(observed, storage));
+            (storage.clone(), state, room, machines)
         })
         .collect();
     let rows = list.apply(
@@ -195,13 +195,11 @@ struct Back {
 async fn page(visit: &AdminVisit, id: StorageId, back: Back) -> Result<StoragePage> {
     let engine = visit.engine();
     let observed = engine.observed();
-    let (storage, vms, names) = tokio::try_join!(
-        engine.store().storage(id),
-        engine.store().vms(VmQuery::default()),
-        Directory::load(engine)
-    )?;
+    let (storage, records) =
+        tokio::try_join!(engine.store().storage(id), engine.store().records())?;
+    let names = Directory::of(records.clone());
     let shared = storage.kind == StorageKind::Shared;
-    let users = vms.iter().filter(|vm| vm.storage == id).count();
+    let users = records.vms.iter().filter(|vm| vm.storage == id).count();
     let members = storage.members.iter().map(|member| {
         let seen = pool(&observed, member);
         Member {

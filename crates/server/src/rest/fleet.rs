@@ -60,6 +60,6 @@ fn fleet(look: &Look, now: Timestamp) -> Fleet {
     Fleet {
         at: now.into(),
         hosts,
-        alarms: alarms(&look.observed, &names).into_values().collect(),
+        alarms: alarms(look, &names).into_values().collect(),
     }
 }

@@ -34,6 +34,7 @@ pub async fn list(
             vm: query.vm.map(Into::into),
             states: words::<JobState, _>("state", query.state.as_deref())?,
             limit: u32::try_from(most).unwrap_or(u32::MAX),
+            ..Default::default()
         })
         .await?;
     let names = Directory::load(&state.engine)

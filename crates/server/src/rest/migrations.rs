@@ -29,6 +29,7 @@ pub async fn list(
             vm: query.vm.map(Into::into),
             running_only: query.running.unwrap_or_default(),
             limit: u32::try_from(limit(query.limit)?).unwrap_or(u32::MAX),
+            ..Default::default()
         })
         .await?;
     let names = Directory::load(&state.engine)

@@ -73,10 +73,11 @@ pub async fn list(
     )?;
     let names = Directory::of(look.records.clone());
     let (seen, now) = (&look.observed, engine.now());
+    // Only the owner can take a first password, so only they are told.
+    let waiting = engine.store().first_passwords(actor.user).await?;
     let mut items = Vec::with_capacity(list.items.len());
     for vm in list.items.iter().copied() {
-        // Only the owner can take it, so only they are told.
-        let waiting = vm.owner == actor.user && engine.store().has_first_password(vm.id).await?;
+        let waiting = waiting.contains(&vm.id);
         let reachable = engine.reach(vm.id).known();
         items.push(Vm::new(vm, &names, seen, waiting, reachable, now));
     }
@@ -96,10 +97,17 @@ async fn of_actor(state: &AppState, actor: &Actor, id: VmId) -> Result<model::Vm
 async fn shown(state: &AppState, vm: &model::Vm) -> Result<Vm> {
     let engine = &state.engine;
     let names = Directory::load(engine).await?;
-    let waiting = engine.store().has_first_password(vm.id).await?;
+    let waiting = engine.store().first_passwords(vm.owner).await?;
     let seen = engine.sights().await?;
     let reachable = engine.reach(vm.id).known();
-    Ok(Vm::new(vm, &names, &seen, waiting, reachable, engine.now()))
+    Ok(Vm::new(
+        vm,
+        &names,
+        &seen,
+        waiting.contains(&vm.id),
+        reachable,
+        engine.now(),
+    ))
 }
 
 async fn started(state: &AppState, job: &job::Job) -> Result<Started<Job>> {

@@ -104,11 +104,28 @@ async fn jobs_round_trip_and_are_listed_newest_first(world: World) {
     assert_eq!(
         ids(JobQuery {
             states: vec![JobState::NeedsPerson],
-            ..any
+            ..any.clone()
         })
         .await,
         [all[2].id]
     );
+    let stuck = store.jobs_for_a_person().await.unwrap();
+    assert_eq!(stuck, [all[2].clone()]);
+    let passed_over = JobQuery {
+        skip: 1,
+        limit: 2,
+        ..any.clone()
+    };
+    assert_eq!(ids(passed_over.clone()).await, [all[2].id, all[1].id]);
+    assert_eq!(store.count_jobs(&passed_over).await.unwrap(), 4);
+    let open = store.open_jobs().await.unwrap();
+    let are_open = all.iter().rev().filter(|job| job.state.is_open());
+    assert_eq!(*open, are_open.cloned().collect::<Vec<_>>());
+    let of_one = JobQuery {
+        owner: all[1].owner,
+        ..any
+    };
+    assert_eq!(store.count_jobs(&of_one).await.unwrap(), 1);
     assert_eq!(
         store.job(JobId::new()).await.unwrap_err().kind,
         ErrorKind::NotFound

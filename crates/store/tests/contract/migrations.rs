@@ -132,6 +132,25 @@ async fn migrations_round_trip_newest_first(world: World) {
         store.migrations(any).await.unwrap(),
         [other, unknown.clone(), done.clone()]
     );
+    let passed_over = MigrationQuery {
+        skip: 1,
+        limit: 1,
+        ..any
+    };
+    assert_eq!(
+        store.migrations(passed_over).await.unwrap(),
+        std::slice::from_ref(&unknown)
+    );
+    assert_eq!(store.count_migrations(&passed_over).await.unwrap(), 3);
+    let lost = MigrationQuery {
+        outcome: Some(MigrationOutcome::Unknown),
+        ..any
+    };
+    assert_eq!(
+        store.migrations(lost).await.unwrap(),
+        std::slice::from_ref(&unknown)
+    );
+    assert_eq!(store.count_migrations(&lost).await.unwrap(), 1);
     assert_eq!(
         store
             .migrations(MigrationQuery {

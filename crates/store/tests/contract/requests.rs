@@ -403,14 +403,22 @@ async fn the_first_password_is_shown_once(world: World) {
     assert_eq!(kept.as_deref(), Some("secret"));
     tx.commit().await.unwrap();
     // Not while the VM is being made.
-    assert!(!store.has_first_password(vm.id).await.unwrap());
+    assert!(store.first_passwords(vm.owner).await.unwrap().is_empty());
     let mut tx = store.begin().await.unwrap();
     request.state = RequestState::Fulfilled;
     tx.update_request(&request, RequestState::Placed)
         .await
         .unwrap();
     tx.commit().await.unwrap();
-    assert!(store.has_first_password(vm.id).await.unwrap());
+    assert_eq!(
+        store.first_passwords(vm.owner).await.unwrap(),
+        [vm.id].into()
+    );
+    let other = store
+        .first_passwords(bellwether_model::UserId::new())
+        .await
+        .unwrap();
+    assert!(other.is_empty());
     let mut tx = store.begin().await.unwrap();
     assert_eq!(
         tx.take_first_password(vm.id).await.unwrap().as_deref(),
@@ -426,7 +434,7 @@ async fn the_first_password_is_shown_once(world: World) {
     tx.commit().await.unwrap();
     let mut tx = store.begin().await.unwrap();
     assert_eq!(tx.take_first_password(vm.id).await.unwrap(), None);
-    assert!(!store.has_first_password(vm.id).await.unwrap());
+    assert!(store.first_passwords(vm.owner).await.unwrap().is_empty());
 }
 
 async fn of_two_reservations_on_one_fleet_one_is_made(world: World) {

@@ -37,7 +37,15 @@ pub struct Tower {
     pub cpu: String,
     /// How old, where too old.
     pub age: Option<String>,
-    /// Pieces, from the bottom.
+    /// [`Pieces`], rendered.
+    pub pieces: std::sync::Arc<String>,
+}
+
+/// The pieces of a column, from the bottom; rendered apart, for those of most hosts are as they were a second ago.
+#[derive(Template)]
+#[template(path = "fleet_pieces.html")]
+pub struct Pieces {
+    /// From the bottom.
     pub pieces: Vec<Piece>,
 }
 
@@ -50,6 +58,7 @@ pub struct Picture {
 }
 
 /// A VM on a host, as `virsh list --all` would show it.
+#[derive(Clone, Debug)]
 pub struct SeenRow {
     /// Its page; none for one we did not make.
     pub href: Option<String>,

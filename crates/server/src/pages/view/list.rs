@@ -4,10 +4,10 @@ use super::words;
 use serde::Deserialize;
 
 /// Rows on one page of a list.
-pub const ROWS: usize = 100;
+pub const ROWS: usize = 50;
 
 /// The query part of a list's address.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct ListQuery {
     /// Text filter.
@@ -110,6 +110,33 @@ impl List {
         rows.truncate(ROWS);
         rows
     }
+    /// Whether it shows rows as they are kept, newest first or last by `column`, so that none but its own need be read.
+    pub fn is_stretch(&self, column: &str) -> bool {
+        self.q.is_empty() && !self.whole && self.sort == column
+    }
+    /// The rows on this page of a list that is a stretch: how many newer ones are passed over, and how many are shown.
+    /// `all` are kept, `total` in the wanted state. Rows are read newest first; [`List::turned`] puts them in order.
+    pub fn stretch(&mut self, all: u64, total: u64) -> (u32, u32) {
+        let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        (self.all, self.total) = (number(all), number(total));
+        self.page = self.page.min(self.pages());
+        let first = (self.page - 1) * ROWS;
+        let last = (first + ROWS).min(self.total);
+        let skip = if self.descending {
+            first
+        } else {
+            self.total - last
+        };
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        (number(skip), number(last - first))
+    }
+    /// Rows read newest first, in the order in which they are shown.
+    pub fn turned<T>(&self, mut rows: Vec<T>) -> Vec<T> {
+        if !self.descending {
+            rows.reverse();
+        }
+        rows
+    }
     /// Pages in all, at least one.
     pub fn pages(&self) -> usize {
         self.total.div_ceil(ROWS).max(1)
@@ -210,9 +237,9 @@ mod tests {
                 page: Some("3".into()),
                 ..ListQuery::default()
             },
-            250,
+            120,
         );
-        assert_eq!((rows.len(), rows[0]), (50, 201));
+        assert_eq!((rows.len(), rows[0]), (20, 101));
         assert_eq!(list.page_href(2), "/x?sort=n&page=2");
         assert_eq!(list.sort_href("n"), "/x?sort=%2Dn");
         let (list, rows) = shown(
@@ -241,5 +268,34 @@ mod tests {
         let mut file = List::new("/x", &ListQuery::default(), "n").in_one();
         let all = file.apply((1..=250).collect(), |n| n.to_string(), |_| "", |n, _| *n);
         assert_eq!(all.len(), 250);
+    }
+
+    #[test]
+    fn a_stretch_is_the_page_that_sorting_all_would_show() {
+        // As kept: newest first.
+        let kept: Vec<usize> = (1..=250).rev().collect();
+        for (sort, page) in [
+            ("n", "1"),
+            ("n", "3"),
+            ("-n", "1"),
+            ("-n", "2"),
+            ("-n", "9"),
+        ] {
+            let query = ListQuery {
+                sort: sort.into(),
+                page: Some(page.into()),
+                ..ListQuery::default()
+            };
+            let (sorted, rows) = shown(query.clone(), 250);
+            let mut list = List::new("/x", &query, "n");
+            assert!(list.is_stretch("n") && !list.is_stretch("m"));
+            let (skip, count) = list.stretch(250, 250);
+            let read = kept[skip as usize..][..count as usize].to_vec();
+            assert_eq!(list.turned(read), rows, "{sort} {page}");
+            assert_eq!(list.page, sorted.page);
+        }
+        let mut none = List::new("/x", &ListQuery::default(), "-n");
+        assert_eq!(none.stretch(5, 0), (0, 0));
+        assert_eq!(none.count_words("row", "rows"), "0 of 5 rows");
     }
 }

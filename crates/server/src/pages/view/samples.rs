@@ -348,7 +348,7 @@ fn towers(hosts: usize, vms: usize) -> Vec<fleet::Tower> {
                 memory: "35 of 64 GiB".into(),
                 cpu: "CPU 12 %".into(),
                 age: (h == 4).then(|| "7 min".into()),
-                pieces,
+                pieces: std::sync::Arc::new(fleet::Pieces { pieces }.render().unwrap()),
             }
         })
         .collect()
