@@ -339,6 +339,9 @@ async fn main() {
     let host = first(admin.get("hosts?limit=1").await);
     let vm = first(user.get("vms?limit=1").await);
     let request = first(user.get("requests?limit=1").await);
+    let storage = first(admin.get("storages").await);
+    let network = first(admin.get("networks").await);
+    let job = first(admin.get("jobs?limit=1").await);
     let waiting = json!({"name": "waiting", "vcpus": 2, "memory_mib": 2048, "disk_gib": 10, "image": image,
         "from": jiff::Zoned::now().date().to_string(), "until": jiff::Zoned::now().date().saturating_add(jiff::Span::new().days(30)).to_string(),
         "purpose": "To be considered."});
@@ -346,7 +349,7 @@ async fn main() {
     let pending = pending["id"].as_str().unwrap();
     let paths = [
         (&admin, "/fleet".to_string()),
-        (&admin, "/fleet?size=all".into()),
+        (&admin, "/vms.csv".into()),
         (&admin, "/vms".into()),
         (&admin, format!("/vms/{vm}")),
         (&admin, format!("/vms/{vm}/migrate")),
@@ -362,22 +365,34 @@ async fn main() {
         (&admin, "/images".into()),
         (&admin, "/people".into()),
         (&admin, "/audit".into()),
+        (&admin, format!("/storages/{storage}")),
+        (&admin, format!("/networks/{network}")),
+        (&admin, format!("/images/{image}")),
+        (&admin, format!("/jobs/{job}")),
+        (&admin, "/policy".into()),
+        (&admin, "/search?q=vm-07".into()),
+        (&user, "/account".into()),
         (&user, "/machines".into()),
         (&user, "/requests/new".into()),
         (&user, format!("/requests/{request}")),
         (&admin, "/api/v1/fleet".into()),
-        (&admin, "/api/v1/vms?limit=50".into()),
-        (&admin, "/api/v1/hosts?limit=50".into()),
-        (&admin, "/api/v1/requests?limit=50".into()),
-        (&admin, "/api/v1/jobs?limit=50".into()),
-        (&admin, "/api/v1/migrations?limit=50".into()),
-        (&admin, "/api/v1/images?limit=50".into()),
-        (&admin, "/api/v1/storages?limit=50".into()),
-        (&admin, "/api/v1/networks?limit=50".into()),
-        (&admin, "/api/v1/users?limit=50".into()),
-        (&admin, "/api/v1/audit?limit=50".into()),
-        (&admin, "/api/v1/totals?limit=50".into()),
-        (&user, "/api/v1/vms?limit=50".into()),
+        (&admin, "/api/v1/vms".into()),
+        (&admin, "/api/v1/hosts".into()),
+        (&admin, "/api/v1/requests".into()),
+        (&admin, "/api/v1/jobs".into()),
+        (&admin, "/api/v1/migrations".into()),
+        (&admin, "/api/v1/images".into()),
+        (&admin, "/api/v1/images/catalogue".into()),
+        (&admin, "/api/v1/storages".into()),
+        (&admin, "/api/v1/storages/discovered".into()),
+        (&admin, "/api/v1/networks".into()),
+        (&admin, "/api/v1/networks/discovered".into()),
+        (&admin, "/api/v1/users".into()),
+        (&admin, "/api/v1/audit".into()),
+        (&admin, "/api/v1/totals".into()),
+        (&admin, format!("/api/v1/vms/{vm}/metrics")),
+        (&user, "/api/v1/vms".into()),
+        (&user, "/api/v1/requests".into()),
     ];
     println!(
         "| path | KiB | p50 ms | p95 ms | p99 ms | largest ms | CPU ms an answer | answers a second |"
@@ -387,7 +402,9 @@ async fn main() {
     let mut over = Vec::new();
     for (who, path) in paths {
         let shown = path.replace(&vm, "{vm}").replace(&host, "{host}");
-        let shown = shown.replace(&request, "{id}").replace(pending, "{id}");
+        let shown = [&request, pending, &storage, &network, &image, &job]
+            .iter()
+            .fold(shown, |shown, id| shown.replace(*id, "{id}"));
         if only
             .as_ref()
             .is_some_and(|only| !shown.contains(only.as_str()))

@@ -159,7 +159,7 @@ impl Store {
         sql(concat!(
             "SELECT ",
             columns!(),
-            " FROM jobs WHERE state = 'needs_person' ORDER BY created_at DESC, id DESC LIMIT 1000"
+            " FROM jobs WHERE state = 'needs a person' ORDER BY created_at DESC, id DESC LIMIT 1000"
         ))
         .list(self.on(), from_row)
         .await

@@ -124,7 +124,11 @@ fn sort_key(vm: &Vm, owner: &str, host: &str, key: &str) -> (u64, String) {
 /// A VM with the names of whose it is and of its host.
 type Line<'a> = (&'a Vm, &'a str, &'a str);
 
-fn selected(records: &Records, mut list: List) -> (List, Vec<Line<'_>>) {
+/// Beside the states: whose lease ends soon, or has ended.
+const ENDS_SOON: &str = "ends soon";
+
+fn selected(records: &Records, today: Day, mut list: List) -> (List, Vec<Line<'_>>) {
+    let by_lease = list.state == ENDS_SOON;
     let rows: Vec<Line<'_>> = records
         .vms
         .iter()
@@ -140,7 +144,10 @@ fn selected(records: &Records, mut list: List) -> (List, Vec<Line<'_>>) {
             vm.name, vm.address, vm.hostname, vm.id
         )
     };
-    let state = |(vm, ..): &Line<'_>| Badge::from(vm.state).word;
+    let state = |(vm, ..): &Line<'_>| match by_lease && ends_soon(vm, today, &records.policy) {
+        true => ENDS_SOON,
+        false => Badge::from(vm.state).word,
+    };
     let key = |(vm, owner, host): &Line<'_>, key: &str| sort_key(vm, owner, host, key);
     let rows = list.apply(rows, text, state, key);
     (list, rows)
@@ -148,9 +155,9 @@ fn selected(records: &Records, mut list: List) -> (List, Vec<Line<'_>>) {
 
 pub async fn all(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<Response> {
     let records = visit.engine().store().records().await?;
-    let (list, rows) = selected(&records, List::new("/vms", &query, "name"));
-    let policy = &records.policy;
     let today = visit.engine().today();
+    let (list, rows) = selected(&records, today, List::new("/vms", &query, "name"));
+    let policy = &records.policy;
     show(&AllMachines {
         frame: visit.page("All machines", "/vms").await?,
         list,
@@ -158,6 +165,7 @@ pub async fn all(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<Re
             .iter()
             .filter(|s| **s != VmState::Gone)
             .map(|s| Badge::from(*s).word.to_string())
+            .chain([ENDS_SOON.to_string()])
             .collect(),
         rows: rows
             .into_iter()
@@ -181,7 +189,8 @@ pub async fn all(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<Re
 
 pub async fn all_csv(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<Response> {
     let records = visit.engine().store().records().await?;
-    let (_, rows) = selected(&records, List::new("/vms", &query, "name").in_one());
+    let list = List::new("/vms", &query, "name").in_one();
+    let (_, rows) = selected(&records, visit.engine().today(), list);
     let rows = rows.into_iter().map(|(vm, owner, host)| {
         vec![
             vm.id.to_string(),
