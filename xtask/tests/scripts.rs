@@ -124,6 +124,34 @@ fn a_rust_in_the_users_home_is_found_behind_an_older_one() {
 }
 
 #[test]
+fn an_older_libvirt_is_replaced_for_its_development_files_only_when_agreed() {
+    let stage = Stage::new();
+    let setup = |installed: &str, yes: &str| {
+        let output = stage.with_setup(&format!(
+            "OS=debian-12 CHECK= YES={yes}
+             missing_of() {{ echo libvirt-dev; }}
+             candidate_of() {{ echo 9.0.0-4; }}
+             version_of() {{ echo {installed}; }}
+             add_backports() {{ :; }}
+             install_packages() {{ echo \"install $*\"; }}
+             setup_plain build </dev/null"
+        ));
+        (output.status.success(), said(&output))
+    };
+    let (ended_well, told) = setup("9.0.0-4", "");
+    assert!(
+        !ended_well && told.contains("libvirt 9.0.0-4 is installed"),
+        "{told}"
+    );
+    assert!(!told.contains("install -t"), "{told}");
+    for (installed, yes) in [("9.0.0-4", "1"), ("", ""), ("11.3.0-1", "")] {
+        let (ended_well, told) = setup(installed, yes);
+        let installs = told.contains("install -t bookworm-backports libvirt-dev");
+        assert!(ended_well && installs, "{installed}: {told}");
+    }
+}
+
+#[test]
 fn quickstart_removes_a_demo_whose_build_is_gone() {
     let stage = Stage::new();
     stage.program(

@@ -5,7 +5,7 @@ use bellwether_model::{
     HostId, Timestamp, VmId,
     host::HostHealth,
     migration::{Migration, MigrationOutcome},
-    observed::{HostSeen, Observed, PowerState},
+    observed::{HostSeen, Observed, PowerState, VmSeen},
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -47,23 +47,34 @@ pub struct Twice {
     pub on: Vec<(HostId, PowerState)>,
 }
 
-/// Every VM with an emulator on more than one of the hosts that answer, and no move that explains it.
-pub fn live_twice(observed: &Observed) -> Vec<Twice> {
-    let mut sights: BTreeMap<VmId, Twice> = BTreeMap::new();
+/// Where each VM shows, on hosts that answer and with no move that explains it, by host. Gathered once: a large fleet is not
+/// to be gone through for every VM.
+pub fn sights(observed: &Observed) -> BTreeMap<VmId, Vec<(HostId, &VmSeen)>> {
+    let mut sights: BTreeMap<_, Vec<_>> = BTreeMap::new();
     let ready = |seen: &&HostSeen| seen.health == HostHealth::Ready;
     for seen in observed.hosts.values().filter(ready) {
-        let live = seen.vms.iter();
-        for vm in live.filter(|vm| vm.power.is_live() && !vm.migrating) {
-            let twice = sights.entry(VmId(vm.uuid)).or_insert_with(|| Twice {
-                vm: VmId(vm.uuid),
-                libvirt_name: vm.name.clone(),
-                on: Vec::new(),
-            });
-            twice.on.push((seen.host, vm.power));
+        for vm in seen.vms.iter().filter(|vm| !vm.migrating) {
+            let of = sights.entry(VmId(vm.uuid)).or_default();
+            of.push((seen.host, vm));
         }
     }
-    sights.retain(|_, twice| twice.on.len() > 1);
-    sights.into_values().collect()
+    sights
+}
+
+/// Every VM with an emulator on more than one of the hosts that answer, and no move that explains it.
+pub fn live_twice(observed: &Observed) -> Vec<Twice> {
+    let twice = sights(observed).into_iter().filter_map(|(vm, mut on)| {
+        on.retain(|(_, seen)| seen.power.is_live());
+        let [(_, first), _, ..] = on[..] else {
+            return None;
+        };
+        Some(Twice {
+            vm,
+            libvirt_name: first.name.clone(),
+            on: on.iter().map(|(host, seen)| (*host, seen.power)).collect(),
+        })
+    });
+    twice.collect()
 }
 
 #[cfg(test)]

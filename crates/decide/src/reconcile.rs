@@ -17,6 +17,7 @@
 //!
 //! VMs that an open job holds are the job's. VMs nobody made through us are listed and never touched.
 
+use crate::monitor;
 use bellwether_model::{
     Day, HostId, Timestamp, VmId,
     host::{Host, HostHealth, HostMode},
@@ -139,7 +140,7 @@ pub enum Repair {
 /// Every repair that what was seen asks for, by VM.
 pub fn reconcile(facts: &Facts<'_>) -> Vec<Repair> {
     let mut repairs = Vec::new();
-    let sights = sights(facts.observed);
+    let sights = monitor::sights(facts.observed);
     for vm in facts.vms.iter().filter(|vm| vm.state != VmState::Gone) {
         let running = |power| power == PowerState::Running;
         let (running, live) = (
@@ -206,30 +207,18 @@ fn in_hands(vm: &Vm) -> bool {
     )
 }
 
-/// Where each VM shows, and as what, on hosts that answer and with no move that explains it. Gathered once: asked of every
-/// host for every VM, a round over a large fleet would hold up everything else.
-type Sights = BTreeMap<VmId, Vec<(HostId, PowerState)>>;
-
-fn sights(observed: &Observed) -> Sights {
-    let mut sights = Sights::new();
-    for seen in observed.hosts.values().filter(|seen| ready(seen)) {
-        for vm in seen.vms.iter().filter(|vm| !vm.migrating) {
-            let of = sights.entry(VmId(vm.uuid)).or_default();
-            of.push((seen.host, vm.power));
-        }
-    }
-    sights
-}
+/// What [`monitor::sights`] gathers.
+type Sights<'a> = BTreeMap<VmId, Vec<(HostId, &'a VmSeen)>>;
 
 /// Hosts that show the VM in a power state that `fits`.
-fn shows_on(sights: &Sights, vm: &Vm, fits: impl Fn(PowerState) -> bool) -> Vec<HostId> {
+fn shows_on(sights: &Sights<'_>, vm: &Vm, fits: impl Fn(PowerState) -> bool) -> Vec<HostId> {
     let showing = sights.get(&vm.id).map_or(&[][..], Vec::as_slice).iter();
-    let showing = showing.filter(|(_, power)| fits(*power));
+    let showing = showing.filter(|(_, seen)| fits(seen.power));
     showing.map(|(host, _)| *host).collect()
 }
 
 /// Where it shows although it is not bound there, but for what a tombstone speaks of.
-fn twins(facts: &Facts<'_>, sights: &Sights, vm: &Vm) -> Option<Repair> {
+fn twins(facts: &Facts<'_>, sights: &Sights<'_>, vm: &Vm) -> Option<Repair> {
     let buried = |host: HostId| {
         let mut leftovers = facts.leftovers.iter();
         leftovers.any(|leftover| leftover.vm == vm.id && leftover.host == host)

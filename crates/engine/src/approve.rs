@@ -52,8 +52,8 @@ pub async fn consider(engine: &Engine, _admin: &Admin, id: RequestId) -> Result<
     let records = &gathered.look.records;
     let owner = records.user(request.owner).cloned();
     let owner = owner.ok_or_else(|| Error::not_found("user"))?;
-    let image = records.images.iter().find(|i| i.id == request.spec.image);
-    let image = image.cloned().ok_or_else(|| Error::not_found("image"))?;
+    let image = records.image(request.spec.image).cloned();
+    let image = image.ok_or_else(|| Error::not_found("image"))?;
     let ask = place::ask_of(engine, &request, &image).await?;
     let placement = bellwether_decide::place::place(gathered.fleet(), &ask, gathered.policy());
     Ok(Consideration {

@@ -41,6 +41,10 @@ impl Look {
     pub fn room(&self, host: HostId) -> Room {
         self.rooms.get(&host).copied().unwrap_or_default()
     }
+    /// Addresses of the network still free; none where it is not known.
+    pub fn free(&self, network: NetworkId) -> u64 {
+        self.free_addresses.get(&network).copied().unwrap_or(0)
+    }
 }
 
 /// What a look was made from.

@@ -331,13 +331,6 @@ async fn checked(engine: &Engine, new: &NewNetwork, id: NetworkId) -> Result<Net
     }
 }
 
-/// How many addresses can still be given.
-pub async fn free_addresses(engine: &Engine, network: &Network) -> Result<u64> {
-    let (policy, _) = engine.store().policy().await?;
-    let held = engine.store().addresses(network.id).await?;
-    Ok(free_of(network, &held, &policy, engine.now()))
-}
-
 /// How many addresses of the network are free, where these are held or resting.
 pub(crate) fn free_of(
     network: &Network,

@@ -55,16 +55,10 @@ impl Engine {
 pub async fn run(engine: &Engine) -> Result<()> {
     let held = reconcile::held(engine).await?;
     let records = engine.store().records().await?;
-    let runs = |vm: &&Vm| vm.state == VmState::Running && !held.contains(&vm.id);
-    let running: BTreeMap<VmId, &Vm> = records
-        .vms
-        .iter()
-        .filter(runs)
-        .map(|vm| (vm.id, vm))
-        .collect();
+    let runs = |vm: &Vm| vm.state == VmState::Running && !held.contains(&vm.id);
     let due: Vec<Vm> = {
         let mut board = engine.inner.reach.lock();
-        board.retain(|id, _| running.contains_key(id));
+        board.retain(|id, _| records.vm(*id).is_some_and(runs));
         let mut is_due = |vm: &Vm| {
             let known = board.entry(vm.id).or_insert(Known {
                 reach: Reach::Unknown,
@@ -74,11 +68,8 @@ pub async fn run(engine: &Engine) -> Result<()> {
             known.rounds <= ROUNDS && known.reach != Reach::Yes
                 || known.rounds.is_multiple_of(ROUNDS)
         };
-        running
-            .into_values()
-            .filter(|vm| is_due(vm))
-            .cloned()
-            .collect()
+        let due = records.vms.iter().filter(|vm| runs(vm) && is_due(vm));
+        due.cloned().collect()
     };
     let asked: Vec<_> = due.into_iter().map(|vm| one(engine.clone(), vm)).collect();
     futures::stream::iter(asked)

@@ -8,7 +8,7 @@ pub mod view;
 
 mod approve;
 mod doors;
-pub(crate) mod fleet;
+mod fleet;
 mod gather;
 mod host;
 mod hosts;
@@ -21,8 +21,10 @@ mod machines;
 mod migrations;
 mod networks;
 mod people;
+pub mod picture;
 mod requests;
 mod routes;
+mod search;
 mod site;
 mod storages;
 

@@ -1,11 +1,14 @@
 //! What every handler can reach.
 
-use crate::memo::{Memo, Same};
-use crate::pages::{
-    fleet::DrawnPieces,
-    view::{List, ListQuery, fleet::SeenRow},
+use crate::{
+    config::Config,
+    limit::Limits,
+    memo::{Memo, Same},
+    pages::{
+        picture::DrawnPieces,
+        view::{List, ListQuery, fleet::SeenRow},
+    },
 };
-use crate::{config::Config, limit::Limits};
 use bellwether_engine::{Engine, Look};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +24,7 @@ pub struct Drawn {
     /// The picture of the fleet's page, as HTML.
     pub picture: Memo<LookNow, String>,
     /// The parts of that picture.
-    pub(crate) pieces: DrawnPieces,
+    pub pieces: DrawnPieces,
     /// The table under it, as whoever looked last wanted it: most look at it as it is at first.
     pub table: Memo<(LookNow, ListQuery), (List, Vec<SeenRow>)>,
 }

@@ -10,8 +10,9 @@ use crate::{
     vms,
 };
 use bellwether_model::{
-    NetworkId, Result, UserId, VmId, host::Host, image::Image, job::Job, network::Network,
-    people::User, policy::Policy, request::Request, storage::Storage, vm::Vm,
+    HostId, ImageId, NetworkId, Result, StorageId, UserId, VmId, host::Host, image::Image,
+    job::Job, network::Network, people::User, policy::Policy, request::Request, storage::Storage,
+    vm::Vm,
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -50,6 +51,22 @@ impl Records {
     /// The VM, unless it is gone.
     pub fn vm(&self, id: VmId) -> Option<&Vm> {
         self.vms.get(*self.places.get(&id)?)
+    }
+    /// The host.
+    pub fn host(&self, id: HostId) -> Option<&Host> {
+        self.hosts.iter().find(|host| host.id == id)
+    }
+    /// The storage.
+    pub fn storage(&self, id: StorageId) -> Option<&Storage> {
+        self.storages.iter().find(|storage| storage.id == id)
+    }
+    /// The network.
+    pub fn network(&self, id: NetworkId) -> Option<&Network> {
+        self.networks.iter().find(|network| network.id == id)
+    }
+    /// The image.
+    pub fn image(&self, id: ImageId) -> Option<&Image> {
+        self.images.iter().find(|image| image.id == id)
     }
     /// The person.
     pub fn user(&self, id: UserId) -> Option<&User> {
@@ -165,6 +182,14 @@ impl Store {
         let records = Arc::new(records);
         *kept = Some((now, records.clone()));
         Ok(records)
+    }
+
+    /// The VM, by what is kept; one that is gone from the database.
+    pub async fn vm_of(&self, records: &Records, id: VmId) -> Result<Vm> {
+        match records.vm(id) {
+            Some(vm) => Ok(vm.clone()),
+            None => self.vm(id).await,
+        }
     }
 
     /// All requests, oldest first, as of now or later; kept as [`Store::records`] are.

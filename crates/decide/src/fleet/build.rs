@@ -103,28 +103,28 @@ fn fleet_host(host: &Host, sources: &Sources<'_>, places: &Places) -> FleetHost 
 /// Where our VMs are among the sources: a fleet of fifty hosts is not to be gone through fifty times.
 struct Places {
     of_vm: BTreeMap<VmId, usize>,
-    on_host: BTreeMap<HostId, Vec<usize>>,
+    on_host: BTreeMap<HostId, BTreeSet<usize>>,
 }
 
 impl Places {
     fn new(sources: &Sources<'_>) -> Self {
         let vms = || sources.vms.iter().enumerate();
         let of_vm: BTreeMap<VmId, usize> = vms().map(|(place, vm)| (vm.id, place)).collect();
-        let mut on_host: BTreeMap<HostId, Vec<usize>> = BTreeMap::new();
+        let mut on_host: BTreeMap<HostId, BTreeSet<usize>> = BTreeMap::new();
         for (place, vm) in vms() {
-            on_host.entry(vm.host).or_default().push(place);
+            on_host.entry(vm.host).or_default().insert(place);
         }
         for moving in sources.moving {
             if let Some(place) = of_vm.get(&moving.vm) {
-                on_host.entry(moving.target).or_default().push(*place);
+                on_host.entry(moving.target).or_default().insert(*place);
             }
         }
         Self { of_vm, on_host }
     }
 
-    /// Those that belong to the host, or are on their way to it.
-    fn on(&self, host: HostId) -> &[usize] {
-        self.on_host.get(&host).map_or(&[], Vec::as_slice)
+    /// Those that belong to the host, or are on their way to it, in the order of the sources.
+    fn on(&self, host: HostId) -> impl Iterator<Item = usize> {
+        self.on_host.get(&host).into_iter().flatten().copied()
     }
 }
 
@@ -141,9 +141,9 @@ fn commitments(
         .filter(|vm| vm.power.is_live())
         .map(|vm| VmId(vm.uuid))
         .collect();
-    let shown = live.iter().filter_map(|vm| places.of_vm.get(vm));
+    let shown = live.iter().filter_map(|vm| places.of_vm.get(vm).copied());
     // In the order of the sources, each once.
-    let concerned: BTreeSet<usize> = places.on(host).iter().chain(shown).copied().collect();
+    let concerned: BTreeSet<usize> = places.on(host).chain(shown).collect();
     let concerned = concerned.into_iter().map(|place| &sources.vms[place]);
     for vm in concerned.filter(|vm| vm.state != VmState::Gone) {
         let here = vm.host == host;
@@ -189,14 +189,15 @@ fn unmanaged(vm: &VmSeen) -> Commitment {
 }
 
 fn fleet_storage(storage: &Storage, sources: &Sources<'_>, places: &Places) -> FleetStorage {
-    let counts = |vm: &&Vm| vm.storage == storage.id && vm.state != VmState::Gone;
-    let sum = |vms: &mut dyn Iterator<Item = &Vm>| vms.map(|vm| vm.disk).sum::<GiB>().bytes();
-    let shared =
-        (storage.kind == StorageKind::Shared).then(|| sum(&mut sources.vms.iter().filter(counts)));
+    let disk = |vm: &Vm| match vm.storage == storage.id && vm.state != VmState::Gone {
+        true => vm.disk,
+        false => GiB(0),
+    };
+    let shared = (storage.kind == StorageKind::Shared)
+        .then(|| sources.vms.iter().map(disk).sum::<GiB>().bytes());
     let on = |host: HostId| {
-        let places: BTreeSet<usize> = places.on(host).iter().copied().collect();
-        let vms = places.into_iter().map(|place| &sources.vms[place]);
-        sum(&mut vms.filter(counts))
+        let disks = places.on(host).map(|place| disk(&sources.vms[place]));
+        disks.sum::<GiB>().bytes()
     };
     let reach = storage
         .members

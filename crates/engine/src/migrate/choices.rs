@@ -67,19 +67,15 @@ impl Gathered {
         let store = engine.store();
         let fleet = place::gather(engine).await?;
         let records = &fleet.look.records;
-        let vm = match records.vm(id) {
-            Some(vm) => vm.clone(),
-            None => store.vm(id).await?,
-        };
-        let host = |host: &&Host| host.id == vm.host;
-        let source = records.hosts.iter().find(host).cloned();
-        let source = source.ok_or_else(|| Error::not_found("host"))?;
-        let storage = |storage: &&Storage| storage.id == vm.storage;
-        let storage = records.storages.iter().find(storage).cloned();
-        let storage = storage.ok_or_else(|| Error::not_found("storage"))?;
-        let image = |image: &&Image| image.id == vm.image;
-        let image = records.images.iter().find(image).cloned();
-        let image = image.ok_or_else(|| Error::not_found("image"))?;
+        let vm = store.vm_of(records, id).await?;
+        let gone = Error::not_found;
+        let source = records.host(vm.host).ok_or_else(|| gone("host"))?.clone();
+        let storage = records.storage(vm.storage);
+        let storage = storage.ok_or_else(|| gone("storage"))?.clone();
+        let image = records
+            .image(vm.image)
+            .ok_or_else(|| gone("image"))?
+            .clone();
         let routes = store.past_moves(vm.host).await?.into_iter().map(|past| {
             let route = Route {
                 succeeded: past.succeeded,

@@ -135,7 +135,7 @@ impl SimSpec {
 
     /// A fleet for people to look at, from the short form in a URI's query:
     /// `hosts=50&vms=2000&cores=32&memory=262144&latency_ms=3&seed=7&shared=0&kvm=0`.
-    /// Guests are varied there; everything else is as the default.
+    /// Guests are varied there, unless it says `varied=0`; everything else is as the default.
     pub fn from_query(name: &str, query: &str) -> Result<Self> {
         let mut spec = Self {
             hosts: 3,
@@ -150,7 +150,7 @@ impl SimSpec {
                 uri: format!("sim://{name}/…?{query}"),
                 why: format!(
                     "'{key}={value}' is not understood; it takes hosts, vms, cores, memory (MiB), shared, local (GiB), \
-                     link (MiB/s), latency_ms, seed and kvm (0 or 1), each with a whole number"
+                     link (MiB/s), latency_ms, seed, kvm and varied (0 or 1), each with a whole number"
                 ),
             };
             let number: u64 = value.parse().map_err(|_| wrong())?;
@@ -166,6 +166,7 @@ impl SimSpec {
                 "latency_ms" => spec.latency_ms = number,
                 "seed" => spec.seed = number,
                 "kvm" => spec.kvm = number != 0,
+                "varied" => spec.varied = number != 0,
                 _ => return Err(wrong()),
             }
         }
@@ -191,6 +192,8 @@ mod tests {
     fn a_query_names_what_it_does_not_understand() {
         let spec = SimSpec::from_query("demo", "hosts=50&vms=2000&kvm=0").unwrap();
         assert_eq!((spec.hosts, spec.vms, spec.kvm), (50, 2_000, false));
+        assert!(spec.varied);
+        assert!(!SimSpec::from_query("demo", "varied=0").unwrap().varied);
         for wrong in ["hosts=many", "colour=7", "hosts=-1", "hosts"] {
             let said = SimSpec::from_query("demo", wrong).unwrap_err().to_string();
             assert!(said.contains("is not understood"), "{said}");

@@ -46,10 +46,7 @@ struct Added {
 
 async fn of_visit(visit: &Visit, id: VmId) -> Result<Vm> {
     let store = visit.engine().store();
-    let vm = match store.records().await?.vm(id) {
-        Some(vm) => vm.clone(),
-        None => store.vm(id).await?,
-    };
+    let vm = store.vm_of(&*store.records().await?, id).await?;
     visit.actor.may_see(vm.owner, "VM")?;
     Ok(vm)
 }
@@ -65,7 +62,7 @@ async fn page(visit: &Visit, vm: Vm, range: Option<&str>, added: Added) -> Resul
         Some(owner) => owner.clone(),
         None => store.user(vm.owner).await?,
     };
-    let image = match records.images.iter().find(|image| image.id == vm.image) {
+    let image = match records.image(vm.image) {
         Some(image) => image.clone(),
         // Of a machine that is gone.
         None => store.image(vm.image).await?,

@@ -60,10 +60,9 @@ async fn selected(visit: &AdminVisit, mut list: List) -> Result<(List, Vec<Line>
     let look = visit.engine().look().await?;
     let (all, vms) = (&look.records.networks, &look.records.vms);
     let rows = all.iter().map(|network| {
-        let free = look.free_addresses.get(&network.id).copied();
         let machines = vms.iter().filter(|vm| vm.network == network.id).count();
         let state = whole_state(&look.observed, network);
-        (network.clone(), state, free.unwrap_or(0), machines)
+        (network.clone(), state, look.free(network.id), machines)
     });
     let rows = rows.collect();
     let rows = list.apply(
@@ -209,12 +208,14 @@ struct Back {
 
 async fn page(visit: &AdminVisit, id: NetworkId, back: Back) -> Result<NetworkPage> {
     let engine = visit.engine();
-    let observed = engine.observed();
-    let (network, records) =
-        tokio::try_join!(engine.store().network(id), engine.store().records())?;
+    let look = engine.look().await?;
+    let (records, observed) = (&look.records, &look.observed);
+    let network = records
+        .network(id)
+        .ok_or_else(|| Error::not_found("network"))?;
     let names = Directory::of(records.clone());
     let users = records.vms.iter().filter(|vm| vm.network == id).count();
-    let free = networks::free_addresses(engine, &network).await?;
+    let free = look.free(id);
     let none_or = |text: Option<String>| text.unwrap_or_else(|| "none".into());
     let members = network.members.iter().map(|member| {
         let (what, kind) = carrier_words(&member.carrier);
@@ -222,7 +223,7 @@ async fn page(visit: &AdminVisit, id: NetworkId, back: Back) -> Result<NetworkPa
             host: gather::or_removed(names.host(member.host), "host"),
             host_href: format!("/hosts/{}", member.host),
             what,
-            badge: state(&observed, member.host, &member.carrier),
+            badge: state(observed, member.host, &member.carrier),
             more: kind.into(),
         }
     });
@@ -235,7 +236,7 @@ async fn page(visit: &AdminVisit, id: NetworkId, back: Back) -> Result<NetworkPa
                 "gateway",
                 network.gateway.map_or(String::new(), |g| g.to_string()),
             )
-            .with("dns", dns_text(&network))
+            .with("dns", dns_text(network))
             .with("range_from", network.range_from)
             .with("range_until", network.range_until)
             .with(
@@ -260,7 +261,7 @@ async fn page(visit: &AdminVisit, id: NetworkId, back: Back) -> Result<NetworkPa
             ),
             (
                 "Name servers",
-                none_or(Some(dns_text(&network)).filter(|dns| !dns.is_empty())),
+                none_or(Some(dns_text(network)).filter(|dns| !dns.is_empty())),
             ),
             (
                 "Addresses",
@@ -273,11 +274,11 @@ async fn page(visit: &AdminVisit, id: NetworkId, back: Back) -> Result<NetworkPa
         ],
         members: members.collect(),
         act: back.act,
-        found: found(visit, Some(&network), &ticked).await?,
+        found: found(visit, Some(network), &ticked).await?,
         hosts: host_choices(visit).await?,
         change,
         history: gather::history(engine, "network", id, 20).await?,
-        name: network.name,
+        name: network.name.clone(),
     })
 }
 

@@ -273,8 +273,7 @@ pub async fn submit(visit: Visit, typed: Typed) -> Result<Response> {
 pub async fn facts(visit: &Visit, request: &Request) -> Result<Vec<(&'static str, String)>> {
     let engine = visit.engine();
     let records = engine.store().records().await?;
-    let mut images = records.images.iter();
-    let image = images.find(|image| image.id == request.spec.image);
+    let image = records.image(request.spec.image);
     let days = decide::days_inclusive(request.spec.from, request.spec.until);
     Ok(vec![
         ("Size", size(request)),

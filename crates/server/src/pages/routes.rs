@@ -3,7 +3,7 @@
 
 use super::{
     approve, doors, fleet, host, hosts, image_new, images, inbox, jobs, machine, machines,
-    migrations, networks, people, requests, storages,
+    migrations, networks, people, requests, search, storages,
 };
 use crate::{layers, state::AppState};
 use axum::{Router, extract::DefaultBodyLimit, routing};
@@ -64,7 +64,7 @@ pages! {
         get  "/assets/{version}/{*path}" Anyone ""                                      doors::asset;
 
         get  "/"                        User   ""                                       fleet::front;
-        get  "/search"                  User   ""                                       fleet::search;
+        get  "/search"                  User   ""                                       search::search;
         get  "/start"                   Admin  ""                                       fleet::start;
 
         get  "/machines"                User   "GET /api/v1/vms"                        machines::mine;

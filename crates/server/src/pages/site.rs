@@ -398,7 +398,10 @@ pub fn csv(name: &str, head: &[&str], rows: Vec<Vec<String>>) -> Response {
             };
             text.push('"');
             text.push_str(guard);
-            text.push_str(&cell.replace('"', "\"\""));
+            for (n, part) in cell.split('"').enumerate() {
+                text.push_str(if n > 0 { "\"\"" } else { "" });
+                text.push_str(part);
+            }
             text.push('"');
         }
         text.push_str("\r\n");

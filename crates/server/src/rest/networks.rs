@@ -21,9 +21,9 @@ use bellwether_model::{
 };
 
 async fn shown(state: &AppState, network: &model::Network) -> Result<Network> {
-    let names = Directory::load(&state.engine).await?;
-    let free = networks::free_addresses(&state.engine, network).await?;
-    Ok(Network::new(network, &names, Some(free)))
+    let look = state.engine.look().await?;
+    let names = Directory::of(look.records.clone());
+    Ok(Network::new(network, &names, Some(look.free(network.id))))
 }
 
 fn members(input: Vec<NetworkMemberInput>) -> Vec<(HostId, Carrier)> {

@@ -1,7 +1,7 @@
 //! Forms of pages: what they do, and that one that fails comes back with its reason where a person sees it.
 
 use crate::{
-    site::{Answer, Site, ask, get},
+    site::{Answer, Site, ask, get, page},
     world::World,
 };
 use bellwether_engine::Actor;
@@ -31,14 +31,6 @@ async fn send(site: &Site, actor: &Actor, path: &str, fields: &[(&str, &str)]) -
         .header("accept", "text/html")
         .text("application/x-www-form-urlencoded", &encoded(fields));
     site.send(asked.token(&token)).await
-}
-
-async fn page(site: &Site, actor: &Actor, path: &str) -> String {
-    let token = site.token(actor).await;
-    let asked = get(path).header("accept", "text/html").token(&token);
-    let answer = site.send(asked).await;
-    assert_eq!(answer.status, 200, "{path}: {}", answer.body);
-    answer.body
 }
 
 /// Whether the text stands on the page outside of everything that is folded away.

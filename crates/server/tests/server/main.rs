@@ -11,6 +11,7 @@ mod entrance;
 mod events;
 mod forms;
 mod hostile;
+mod lists;
 mod moving;
 mod problems;
 mod site;

@@ -420,3 +420,12 @@ impl Site {
         }
     }
 }
+
+/// A page as this person sees it.
+pub async fn page(site: &Site, actor: &Actor, path: &str) -> String {
+    let token = site.token(actor).await;
+    let asked = get(path).header("accept", "text/html").token(&token);
+    let answer = site.send(asked).await;
+    assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+    answer.body
+}
