@@ -9,10 +9,17 @@ use sqlx::{
     postgres::PgConnectOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
-use std::{path::Path, str::FromStr, time::Duration};
+use std::{
+    path::Path,
+    str::FromStr,
+    time::{Duration, Instant},
+};
 
 /// How long a writer waits for another before it gives up with `Unavailable`.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(4);
+
+/// Between two tries to open a file that others open.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The connections of one database.
 #[derive(Clone, Debug)]
@@ -111,15 +118,26 @@ impl Db {
                 },
             );
         // Setting WAL writes to a file that is not in that mode yet, so the writer does it, before any reader connects.
-        let write = PoolOptions::new()
-            .max_connections(1)
-            .test_before_acquire(false)
-            .acquire_timeout(PATIENCE)
-            .max_lifetime(None)
-            .idle_timeout(None)
-            .connect_with(common.clone().journal_mode(SqliteJournalMode::Wal))
-            .await
-            .map_err(|e| fault::of(e, "opening the database file"))?;
+        let began = Instant::now();
+        let write = loop {
+            let connected = PoolOptions::<sqlx::Sqlite>::new()
+                .max_connections(1)
+                .test_before_acquire(false)
+                .acquire_timeout(PATIENCE)
+                .max_lifetime(None)
+                .idle_timeout(None)
+                .connect_with(common.clone().journal_mode(SqliteJournalMode::Wal))
+                .await;
+            match connected {
+                // Of several that do so to a new file SQLite turns some away at once: they wait for each other.
+                Err(error) if fault::is_busy(&error) && began.elapsed() < PATIENCE => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                connected => {
+                    break connected.map_err(|e| fault::of(e, "opening the database file"))?;
+                }
+            }
+        };
         // A file does not hang up: to ask each connection whether it is alive would double what a small read costs.
         let read = PoolOptions::new()
             .max_connections(8)

@@ -24,6 +24,14 @@ pub(crate) fn of(error: sqlx::Error, doing: &str) -> Error {
     }
 }
 
+/// Whether somebody else's lock on a SQLite file was in the way.
+pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    // The primary code is the low byte of the extended one: SQLITE_BUSY, SQLITE_LOCKED.
+    code.and_then(|code| code.parse::<i32>().ok())
+        .is_some_and(|code| matches!(code & 0xff, 5 | 6))
+}
+
 /// What a damaged SQLite file is called; the measurements are set aside on it.
 pub(crate) const DAMAGED: &str = "The database file is damaged or is not a database.";
 /// What a SQLite file that was replaced under us is called; likewise.
