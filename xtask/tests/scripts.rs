@@ -123,31 +123,42 @@ fn a_rust_in_the_users_home_is_found_behind_an_older_one() {
     );
 }
 
+/// What setup says and does on a machine whose apt would do `plan`.
+fn set_up(stage: &Stage, group: &str, plan: &str, yes: &str) -> (bool, String) {
+    let output = stage.with_setup(&format!(
+        "OS=debian-12 CHECK= YES={yes}
+         candidate_of() {{ [[ -z $UPDATED ]] || echo 9.0.0-4; }}
+         update_lists() {{ UPDATED=1; }}
+         version_of() {{ :; }}
+         add_backports() {{ :; }}
+         simulated() {{ echo \"$PLAN\"; }}
+         install_packages() {{ echo \"install $*\"; }}
+         PLAN='{plan}'
+         {group} </dev/null"
+    ));
+    (output.status.success(), said(&output))
+}
+
 #[test]
-fn an_older_libvirt_is_replaced_for_its_development_files_only_when_agreed() {
+fn an_installed_libvirt_or_qemu_is_replaced_only_when_agreed() {
     let stage = Stage::new();
-    let setup = |installed: &str, yes: &str| {
-        let output = stage.with_setup(&format!(
-            "OS=debian-12 CHECK= YES={yes}
-             missing_of() {{ echo libvirt-dev; }}
-             candidate_of() {{ echo 9.0.0-4; }}
-             version_of() {{ echo {installed}; }}
-             add_backports() {{ :; }}
-             install_packages() {{ echo \"install $*\"; }}
-             setup_plain build </dev/null"
-        ));
-        (output.status.success(), said(&output))
-    };
-    let (ended_well, told) = setup("9.0.0-4", "");
-    assert!(
-        !ended_well && told.contains("libvirt 9.0.0-4 is installed"),
-        "{told}"
-    );
-    assert!(!told.contains("install -t"), "{told}");
-    for (installed, yes) in [("9.0.0-4", "1"), ("", ""), ("11.3.0-1", "")] {
-        let (ended_well, told) = setup(installed, yes);
-        let installs = told.contains("install -t bookworm-backports libvirt-dev");
-        assert!(ended_well && installs, "{installed}: {told}");
+    let new =
+        "Inst libvirt-dev (11.3.0-1 Debian:12-backports [amd64])\nInst zlib1g [1.2] (1.3 Debian)";
+    let older =
+        format!("{new}\nInst qemu-utils [1:7.2+dfsg-7] (1:10.0.2 Debian)\nRemv libvirt0 [9.0.0-4]");
+    for group in [
+        "missing_of() { echo libvirt-dev; }; setup_plain build",
+        "missing_of() { echo libvirt-daemon; }; setup_lab",
+    ] {
+        let (ended_well, told) = set_up(&stage, group, &older, "");
+        let named = told.contains("libvirt0 9.0.0-4, qemu-utils 1:7.2+dfsg-7");
+        assert!(!ended_well && named, "{group}: {told}");
+        assert!(!told.contains("install -t"), "{group}: {told}");
+        for (plan, yes) in [(older.as_str(), "1"), (new, "")] {
+            let (ended_well, told) = set_up(&stage, group, plan, yes);
+            let installs = told.contains("install -t bookworm-backports libvirt-d");
+            assert!(ended_well && installs, "{group}, {plan}: {told}");
+        }
     }
 }
 
