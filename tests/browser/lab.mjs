@@ -1,6 +1,5 @@
 // Tells the story (story.mjs) through the pages of a server on real hosts: those of a lab, which it brings up and
-// removes. Once, with scripts: the other ways of working differ in the pages, not on the hosts, and simulated.mjs tells
-// them. Needs root.
+// removes: by keyboard alone from the first step on, with scripts, without JavaScript. Needs root.
 //   cargo build --workspace --bins && node tests/browser/lab.mjs
 import { execFileSync, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -32,7 +31,7 @@ try {
   };
   const file = join(server.folder, 'site.json');
   writeFileSync(file, JSON.stringify(site));
-  const story = spawn(process.execPath, [`${root}tests/browser/story.mjs`, file, 'scripts'], { stdio: 'inherit' });
+  const story = spawn(process.execPath, [`${root}tests/browser/story.mjs`, file, 'keyboard,scripts,plain'], { stdio: 'inherit' });
   process.exitCode = await new Promise((done) => { story.on('exit', (code) => done(code ?? 1)); });
   if (process.exitCode) console.log(server.log().split('\n').filter((line) => /WARN|ERROR/.test(line)).slice(-20).join('\n'));
 } finally {

@@ -109,6 +109,14 @@ try {
     });
     await page.waitForFunction(() => /** @type {any} */ (globalThis).renewals >= 2);
     check('what is read off a graph goes away when the page is renewed', (await page.evaluate(() => /** @type {any} */ (globalThis).emptied.length)) === 0 && /%/.test(await readout.innerText()));
+    // Drawn anew in other colours it still says in words what it shows.
+    const canvas = '[data-graph="cpu"] [data-canvas] canvas';
+    await page.locator(canvas).evaluate((drawn) => { drawn.dataset.before = 'yes'; });
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await page.waitForFunction((which) => {
+      const drawn = document.querySelector(which);
+      return drawn instanceof HTMLElement && !drawn.dataset.before && /%/.test(drawn.getAttribute('aria-label') ?? '');
+    }, canvas);
     await page.context().close();
   }
 } catch (error) {

@@ -1,5 +1,5 @@
 // Tells the story (story.mjs) through the pages of a server on simulated hosts, which it starts and ends itself.
-//   cargo build -p bellwether-server && node tests/browser/simulated.mjs [all|scripts|keyboard|plain]
+//   cargo build -p bellwether-server && node tests/browser/simulated.mjs [scripts,keyboard,plain]     scripts only if not given
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ const site = {
 };
 const file = join(server.folder, 'site.json');
 writeFileSync(file, JSON.stringify(site));
-const story = spawn(process.execPath, [`${root}tests/browser/story.mjs`, file, ...process.argv.slice(2)], { stdio: 'inherit' });
+const story = spawn(process.execPath, [`${root}tests/browser/story.mjs`, file, process.argv[2] ?? 'scripts'], { stdio: 'inherit' });
 process.exitCode = await new Promise((done) => { story.on('exit', (code) => done(code ?? 1)); });
 if (process.exitCode) console.log(server.log().split('\n').filter((line) => /WARN|ERROR/.test(line)).slice(-20).join('\n'));
 await server.stop();

@@ -216,7 +216,7 @@ pub struct HostChange {
     /// The libvirt URI by which the server reaches it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
-    /// The libvirt URI by which other hosts reach it.
+    /// The libvirt URI by which other hosts reach it. Where it is absent, one that came of `uri` follows that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer_uri: Option<String>,
     /// Address for migration traffic; empty for the one the peer URI names.

@@ -141,12 +141,16 @@ fn taken(
     taken
 }
 
-/// The first of `others` that could give an address `network` gives as well: their ranges overlap, and they are not on
-/// different VLANs.
+/// The first of `others` that could give an address `network` gives as well: their ranges overlap, and nothing keeps
+/// them apart. A VLAN tag does only where each has carriers of its own: a carrier is in one VLAN, whatever is recorded.
 pub fn overlap<'a>(network: &Network, others: &'a [Network]) -> Option<&'a Network> {
+    let share_a_carrier = |other: &Network| {
+        let carried = |member| other.members.contains(member);
+        network.members.iter().any(carried)
+    };
     others.iter().find(|other| {
         other.id != network.id
-            && other.vlan == network.vlan
+            && (other.vlan == network.vlan || share_a_carrier(other))
             && network.range_from <= other.range_until
             && other.range_from <= network.range_until
     })
@@ -266,25 +270,28 @@ mod tests {
 
     #[test]
     fn networks_that_could_give_one_address_overlap() {
-        let with = |number: u64, from: &str, until: &str, vlan: Option<u16>| Network {
-            id: crate::testing::id(8, number),
-            range_from: from.parse().unwrap(),
-            range_until: until.parse().unwrap(),
-            vlan,
-            ..crate::testing::network(&[1])
-        };
-        let lan = [with(1, "10.0.0.10", "10.0.0.99", None)];
-        for (from, until, vlan, overlaps) in [
-            ("10.0.0.99", "10.0.0.200", None, true),
-            ("10.0.0.1", "10.0.0.10", None, true),
-            ("10.0.0.20", "10.0.0.30", None, true),
-            ("10.0.0.1", "10.0.0.200", None, true),
-            ("10.0.0.100", "10.0.0.200", None, false),
-            ("10.0.0.1", "10.0.0.9", None, false),
-            ("10.0.0.20", "10.0.0.30", Some(7), false),
-            ("fd00::1", "fd00::ff", None, false),
+        let with =
+            |number: u64, from: &str, until: &str, vlan: Option<u16>, hosts: &[u64]| Network {
+                id: crate::testing::id(8, number),
+                range_from: from.parse().unwrap(),
+                range_until: until.parse().unwrap(),
+                vlan,
+                ..crate::testing::network(hosts)
+            };
+        let lan = [with(1, "10.0.0.10", "10.0.0.99", None, &[1])];
+        for (from, until, vlan, host, overlaps) in [
+            ("10.0.0.99", "10.0.0.200", None, 2, true),
+            ("10.0.0.1", "10.0.0.10", None, 1, true),
+            ("10.0.0.20", "10.0.0.30", None, 1, true),
+            ("10.0.0.1", "10.0.0.200", None, 1, true),
+            ("10.0.0.100", "10.0.0.200", None, 1, false),
+            ("10.0.0.1", "10.0.0.9", None, 1, false),
+            // Another VLAN, on a bridge of its own; and said to be, on the same bridge.
+            ("10.0.0.20", "10.0.0.30", Some(7), 2, false),
+            ("10.0.0.20", "10.0.0.30", Some(7), 1, true),
+            ("fd00::1", "fd00::ff", None, 1, false),
         ] {
-            let other = with(2, from, until, vlan);
+            let other = with(2, from, until, vlan, &[host]);
             assert_eq!(
                 overlap(&other, &lan).is_some(),
                 overlaps,

@@ -148,7 +148,7 @@ pub fn reconcile(facts: &Facts<'_>) -> Vec<Repair> {
             shows_on(&sights, vm, PowerState::is_live),
         );
         // Whoever makes, moves or removes it may have it stand still in two places for a while, and settles that.
-        let handled = facts.held.contains(&vm.id) || in_hands(vm);
+        let handled = facts.held.contains(&vm.id) || vm.state.is_in_hands();
         if running.len() > 1 || live.len() > 1 && !handled {
             // Whatever else is wrong with it: first a person must look.
             repairs.push(Repair::Alarm {
@@ -197,14 +197,6 @@ pub fn may_start(answers: &[(HostId, Answer)]) -> Result<(), (HostId, Answer)> {
 
 fn ready(seen: &HostSeen) -> bool {
     seen.health == HostHealth::Ready
-}
-
-/// Whether a job that makes, moves or removes it settles its state.
-fn in_hands(vm: &Vm) -> bool {
-    matches!(
-        vm.state,
-        VmState::Provisioning | VmState::Migrating | VmState::Deleting | VmState::Gone
-    )
 }
 
 /// What [`monitor::sights`] gathers.

@@ -19,6 +19,7 @@ use bellwether_model::{
     observed::{Observed, PowerState},
     policy::Policy,
     states::State,
+    time::day_of,
     vm::{Vm, VmState, WantedPower},
 };
 use bellwether_store::{AuditQuery, JobQuery};
@@ -97,7 +98,8 @@ async fn warned(engine: &Engine, vm: &Vm) -> Result<bool> {
         .any(|line| line.action == WARNED && line.text.contains(&end)))
 }
 
-/// When the guest was asked to shut down because of this end, if it has not heeded: an ask that was heeded is spent.
+/// When the guest was told to shut down because of this end, if it has not heeded: an ask that was heeded is spent, one
+/// that never reached the guest does not count, and neither does one for an end that was put off since.
 async fn asked_at(engine: &Engine, vm: &Vm) -> Result<Option<Timestamp>> {
     let jobs = engine
         .store()
@@ -110,11 +112,14 @@ async fn asked_at(engine: &Engine, vm: &Vm) -> Result<Option<Timestamp>> {
     Ok(jobs
         .first()
         .filter(|job| {
-            let stops = matches!(
-                power::action_of(job),
-                Some(PowerAction::Shutdown | PowerAction::ForceOff)
-            );
-            stops && job.created_by.is_none() && job.state == JobState::Failed
+            let stops = match power::action_of(job) {
+                Some(PowerAction::Shutdown) => power::was_told(job),
+                // It was not heeded before; that its power could not be taken does not undo that.
+                Some(PowerAction::ForceOff) => true,
+                _ => false,
+            };
+            let this_end = day_of(job.created_at, engine.zone()) > vm.lease_until;
+            stops && this_end && job.created_by.is_none() && job.state == JobState::Failed
         })
         .map(|job| job.created_at))
 }

@@ -46,7 +46,7 @@ pub struct HostChange {
     pub name: Option<String>,
     /// URI by which the server reaches it.
     pub uri: Option<String>,
-    /// URI by which other hosts reach it.
+    /// URI by which other hosts reach it; `None` follows `uri` where it came of that.
     pub peer_uri: Option<String>,
     /// Address for migration traffic; empty for the one the peer URI names.
     pub migration_address: Option<String>,
@@ -162,8 +162,13 @@ pub async fn update(
     let uri = keep(checked_uri("uri", uri, commands), &mut wrong);
     if let Some(uri) = &uri {
         host.uri = uri.to_string();
-        let peer = change.peer_uri.as_deref().unwrap_or(&before.peer_uri);
-        if let Some(peer) = keep(checked_peer_uri(uri, Some(peer), commands), &mut wrong) {
+        // The one that came of the old address goes with it.
+        let derived = checked_uri("uri", &before.uri, commands)
+            .and_then(|old| checked_peer_uri(&old, None, commands))
+            .is_ok_and(|peer| peer.as_str() == before.peer_uri);
+        let kept = (!derived).then_some(&before.peer_uri);
+        let peer = change.peer_uri.as_ref().or(kept).map(String::as_str);
+        if let Some(peer) = keep(checked_peer_uri(uri, peer, commands), &mut wrong) {
             host.peer_uri = peer.to_string();
         }
     }

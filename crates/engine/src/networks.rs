@@ -135,11 +135,12 @@ pub async fn change(
                 ),
             ));
         }
-        if network.on(vm.host).is_none() {
+        // Its definition names the carrier it was made or moved with.
+        if network.on(vm.host) != before.on(vm.host) {
             return Err(Error::field(
                 "members",
                 format!(
-                    "the VM \"{}\" is on it there; that member must stay",
+                    "the VM \"{}\" is on it there; that member must stay as it is",
                     vm.name
                 ),
             ));
@@ -195,7 +196,7 @@ fn stands_apart(network: &Network, others: &[Network]) -> Result<()> {
         Some(other) => Err(Error::field(
             "range_from",
             format!(
-                "{} to {} overlaps with what \"{}\" gives, {} to {}: an address could be given twice; choose others, or give the VLAN tag by which the networks are kept apart",
+                "{} to {} overlaps with what \"{}\" gives, {} to {}: an address could be given twice; choose others, or, where each has bridges of its own, give the VLAN tag by which they are kept apart",
                 network.range_from,
                 network.range_until,
                 other.name,

@@ -76,6 +76,11 @@ pub(crate) fn action_of(job: &Job) -> Option<PowerAction> {
         .map(|data: Data| data.action)
 }
 
+/// Whether the job got as far as telling the VM.
+pub(crate) fn was_told(job: &Job) -> bool {
+    job.step > 0
+}
+
 /// Asks for a change of power; answers the job that does it.
 pub async fn ask(engine: &Engine, actor: &Actor, id: VmId, action: PowerAction) -> Result<Job> {
     again::when_overtaken(|| ask_once(engine, actor, id, action)).await

@@ -119,6 +119,9 @@ pub async fn withdraw(engine: &Engine, actor: &Actor, id: RequestId) -> Result<R
     }
     let before = request.state;
     request.state = before.step(RequestState::Withdrawn)?;
+    if before == RequestState::Withdrawn {
+        return Err(Error::conflict("The request is withdrawn already."));
+    }
     let mut tx = engine.store().begin().await?;
     if before == RequestState::Placed {
         give_back(engine, &mut tx, &mut request, "The request was withdrawn.").await?;

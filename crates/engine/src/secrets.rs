@@ -22,10 +22,18 @@ pub(crate) fn random_password(length: usize) -> Result<SecretString> {
         .into())
 }
 
+/// Bytes of a salt whose base64 has the 16 characters that SHA-crypt's definition allows (Drepper, "Unix crypt using
+/// SHA-256 and SHA-512", 2008). Of a longer one a guest's `crypt` drops the rest, and no password ever fits the hash.
+const SALT_BYTES: usize = 12;
+
 /// SHA-512 crypt (`$6$`), which every Linux guest understands.
 pub(crate) fn crypt(password: &SecretString) -> Result<String> {
+    let mut salt = [0_u8; SALT_BYTES];
+    rand::rngs::OsRng
+        .try_fill_bytes(&mut salt)
+        .map_err(Error::internal)?;
     ShaCrypt::default()
-        .hash_password(password.expose_secret().as_bytes())
+        .hash_password_with_salt(password.expose_secret().as_bytes(), &salt)
         .map(|hash| hash.to_string())
         .map_err(|error| Error::internal(format!("hashing a guest's password: {error}")))
 }
@@ -74,9 +82,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn guests_get_sha512_crypt() {
+    fn a_guests_own_crypt_comes_to_the_same_hash() {
         let password = random_password(16).unwrap();
         assert_eq!(password.expose_secret().len(), 16);
-        assert!(crypt(&password).unwrap().starts_with("$6$"));
+        let hashes = [(); 2].map(|()| crypt(&password).unwrap());
+        assert_ne!(hashes[0], hashes[1], "each has a salt of its own");
+        for hash in hashes {
+            let fields: Vec<_> = hash.split('$').collect();
+            assert_eq!(fields[..2], ["", "6"], "{hash}");
+            let salt = fields[fields.len() - 2];
+            assert_eq!(salt.len(), 16, "{hash}");
+        }
     }
 }

@@ -2,12 +2,14 @@
 //! marker volume written through one host and read through each other, never guessed from names or paths.
 
 use crate::{Admin, Engine};
+use bellwether_hypervisor::Host;
 use bellwether_model::{
     Error, HostId, Result, StorageId,
     observed::PoolSeen,
     storage::{Storage, StorageKind, StorageMember},
     text::{is_hidden, shown},
 };
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// A pool somebody could make a storage of.
@@ -284,71 +286,119 @@ async fn discovered_by_host(engine: &Engine) -> Result<Vec<FoundPool>> {
         .collect())
 }
 
-/// Writes a marker through the first member that answers and reads it through every other one. Local storages need no
-/// proof, but must not be secretly the same: a local storage whose members share volumes would lose disks.
+/// Proves the members, all of which must answer: what one of a shared storage writes all see, and of a local one no two
+/// are secretly the same, which would lose disks.
 async fn prove_members(engine: &Engine, storage: &mut Storage) -> Result<()> {
-    let marker = format!("bw-marker-{}", Uuid::new_v4());
-    let word = Uuid::new_v4().to_string().into_bytes();
-    let first = &storage.members[0];
-    let first_host = engine.host(first.host)?;
-    let first_pool = first.pool.clone();
-    first_host
-        .upload(
-            &first_pool,
-            &marker,
-            "raw",
-            word.len() as u64,
-            Box::pin(std::io::Cursor::new(word.clone())),
-            Box::new(|_| {}),
-        )
-        .await?;
-    let judged = judge_members(engine, storage, &marker, &word).await;
-    // The marker goes whatever came out; one that stays is a few bytes and named for what it is.
-    if let Err(error) = first_host.delete_volume(&first_pool, &marker).await {
-        tracing::warn!(%error, marker, "a storage marker could not be removed");
+    match storage.kind {
+        StorageKind::Shared => are_one(engine, &storage.members).await?,
+        StorageKind::Local => are_apart(engine, &storage.members).await?,
     }
     let now = engine.now();
-    judged?;
     for member in &mut storage.members {
         member.proven_at = Some(now);
     }
     Ok(())
 }
 
-async fn judge_members(
-    engine: &Engine,
-    storage: &Storage,
-    marker: &str,
-    word: &[u8],
-) -> Result<()> {
-    for member in &storage.members[1..] {
-        let name = engine.store().host(member.host).await?.name;
-        let host = engine.host(member.host)?;
-        let read = match host.volume(&member.pool, marker).await? {
-            Some(_) => host.read_volume(&member.pool, marker, word.len()).await?,
-            None => Vec::new(),
+/// A small volume that shows where else one comes to the same storage.
+struct Marker {
+    host: Arc<dyn Host>,
+    host_name: String,
+    pool: String,
+    name: String,
+    word: Vec<u8>,
+}
+
+impl Marker {
+    async fn write(engine: &Engine, member: &StorageMember) -> Result<Self> {
+        let marker = Self {
+            host: engine.host(member.host)?,
+            host_name: engine.store().host(member.host).await?.name,
+            pool: member.pool.clone(),
+            name: format!("bw-marker-{}", Uuid::new_v4()),
+            word: Uuid::new_v4().to_string().into_bytes(),
         };
-        let same = read == word;
-        match storage.kind {
-            StorageKind::Shared if !same => {
-                return Err(Error::field(
-                    "members",
-                    format!(
-                        "{name} does not see what was written through the first member: the pool '{}' is not shared with it",
-                        shown(&member.pool)
-                    ),
-                ));
-            }
-            StorageKind::Local if same => {
-                return Err(Error::field(
-                    "members",
-                    format!(
-                        "{name} sees what was written through the first member: this storage is shared, not local"
-                    ),
-                ));
-            }
-            _ => {}
+        let bytes = Box::pin(std::io::Cursor::new(marker.word.clone()));
+        let length = marker.word.len() as u64;
+        marker
+            .host
+            .upload(
+                &marker.pool,
+                &marker.name,
+                "raw",
+                length,
+                bytes,
+                Box::new(|_| {}),
+            )
+            .await?;
+        Ok(marker)
+    }
+    /// One that stays is a few bytes and named for what it is.
+    async fn remove(self) {
+        if let Err(error) = self.host.delete_volume(&self.pool, &self.name).await {
+            tracing::warn!(%error, marker = self.name, "a storage marker could not be removed");
         }
     }
-    Ok(())
+}
+
+async fn are_one(engine: &Engine, members: &[StorageMember]) -> Result<()> {
+    let Some((first, others)) = members.split_first() else {
+        return Ok(());
+    };
+    let marker = Marker::write(engine, first).await?;
+    let judged = async {
+        for member in others {
+            let host = engine.host(member.host)?;
+            let (pool, length) = (&member.pool, marker.word.len());
+            let read = match host.volume(pool, &marker.name).await? {
+                Some(_) => host.read_volume(pool, &marker.name, length).await?,
+                None => Vec::new(),
+            };
+            if read != marker.word {
+                return Err(Error::field(
+                    "members",
+                    format!(
+                        "{} does not see what {} wrote: the pool '{}' is not shared with it",
+                        engine.store().host(member.host).await?.name,
+                        marker.host_name,
+                        shown(pool)
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    };
+    let judged = judged.await;
+    marker.remove().await;
+    judged
+}
+
+async fn are_apart(engine: &Engine, members: &[StorageMember]) -> Result<()> {
+    let mut markers = Vec::with_capacity(members.len());
+    let judged = async {
+        for member in members {
+            markers.push(Marker::write(engine, member).await?);
+        }
+        for here in &markers {
+            let volumes = here.host.volumes(&here.pool).await?;
+            let foreign = |marker: &&Marker| {
+                marker.name != here.name && volumes.iter().any(|seen| seen.name == marker.name)
+            };
+            if let Some(other) = markers.iter().find(foreign) {
+                return Err(Error::field(
+                    "members",
+                    format!(
+                        "{} sees what {} wrote: this storage is shared, not local",
+                        here.host_name, other.host_name
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    };
+    let judged = judged.await;
+    for marker in markers {
+        marker.remove().await;
+    }
+    judged
 }

@@ -266,12 +266,7 @@ async fn a_host_that_dies_after_define_and_is_declared_off_loses_the_request_to_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_that_does_not_heed_the_power_button_is_forced_off_on_request() {
     let site = Site::new(SimSpec::new("stubborn", 1), StorageKind::Shared).await;
-    let (mut policy, version) = site.engine.store().policy().await.unwrap();
-    policy.shutdown_grace_seconds = 1;
-    let mut tx = site.engine.store().begin().await.unwrap();
-    let now = site.engine.now();
-    tx.set_policy(&policy, version, None, now).await.unwrap();
-    tx.commit().await.unwrap();
+    site.grace(1).await;
     let vm = site.vm("stubborn").await;
     site.fleet
         .set_guest(vm.id.0, |guest| guest.obeys_shutdown = false);

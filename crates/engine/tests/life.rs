@@ -152,6 +152,8 @@ async fn approve_after_withdraw_and_twice_at_once() {
         .unwrap();
     let late = approve::approve(&site.engine, &site.admin, asked.id, Choice::default()).await;
     assert_eq!(late.err().unwrap().kind, ErrorKind::Conflict);
+    let again = request::withdraw(&site.engine, &site.user, asked.id).await;
+    assert!(again.unwrap_err().message.contains("withdrawn already"));
     let asked = site.ask("two").await;
     let both = futures::future::join(
         approve::approve(&site.engine, &site.admin, asked.id, Choice::default()),

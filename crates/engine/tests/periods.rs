@@ -8,15 +8,16 @@ use bellwether_engine::{
     approve::{self, Choice},
     expire, hosts, jobs, request,
 };
-use bellwether_hypervisor::sim::SimSpec;
+use bellwether_hypervisor::sim::{Fault, Op, SimSpec};
 use bellwether_model::{
     ErrorKind, MiB,
     host::HostMode,
-    job::{Job, JobState},
+    job::{Job, JobKind, JobState},
     request::{Request, RequestState},
     storage::StorageKind,
     vm::{Vm, VmState, WantedPower},
 };
+use bellwether_store::JobQuery;
 use common::{
     Site,
     points::{no_room_held, once},
@@ -178,11 +179,66 @@ async fn a_lease_extended_while_its_guest_shuts_down_goes_on() {
     // It heeds: nobody takes that for its owner's wish.
     let host = site.name_of(vm.host).await;
     site.until("its guest was off and is on again", async |site| {
-        site.fleet
-            .calls(&host, bellwether_hypervisor::sim::Op::Start)
-            > 1
+        site.fleet.calls(&host, Op::Start) > 1
     })
     .await;
     let vm = once(&site, vm.id).await;
     assert_eq!((vm.wanted, vm.note), (WantedPower::On, None));
+}
+
+/// The jobs that switched the VM without anybody's word, oldest first.
+async fn switched(site: &Site, vm: &Vm) -> Vec<Job> {
+    let query = JobQuery {
+        vm: Some(vm.id),
+        limit: 100,
+        ..JobQuery::default()
+    };
+    let mut jobs = site.engine.store().jobs(query).await.unwrap();
+    jobs.retain(|job| job.kind == JobKind::Power && job.created_by.is_none());
+    jobs.reverse();
+    jobs
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_that_does_not_heed_is_asked_at_every_end_before_it_loses_its_power() {
+    let mut site = Site::new(SimSpec::new("deaf", 1), StorageKind::Shared).await;
+    site.grace(2).await;
+    let vm = site.vm("deaf").await;
+    site.fleet
+        .set_guest(vm.id.0, |guest| guest.obeys_shutdown = false);
+    // The first time its host fails before the guest was told: that is no ask.
+    site.fleet
+        .fault("host01", Op::AskShutdown, Fault::before(), 1);
+    ends_yesterday(&site, &vm).await;
+    site.until("its guest was told", async |site| {
+        let jobs = switched(site, &vm).await;
+        if jobs.len() < 2 {
+            expire::run(&site.engine).await.unwrap();
+        }
+        jobs.last().is_some_and(|job| job.step > 0)
+    })
+    .await;
+    // Its owner extends before the grace is over: the ask is of no account for the next end.
+    let tomorrow = site.engine.today().tomorrow().unwrap();
+    expire::extend(&site.engine, &site.user, vm.id, tomorrow)
+        .await
+        .unwrap();
+    let asks = switched(&site, &vm).await;
+    assert_eq!(asks.len(), 2);
+    site.ends(asks[1].id).await;
+    site.days_later(3).await;
+    site.until("its lease has ended", async |site| {
+        expire::run(&site.engine).await.unwrap();
+        site.get(vm.id).await.state == VmState::Ended
+    })
+    .await;
+    let did: Vec<_> = switched(&site, &vm)
+        .await
+        .into_iter()
+        .map(|job| (job.data["action"].clone(), job.state))
+        .collect();
+    let asked = ("shutdown".into(), JobState::Failed);
+    let forced = ("force_off".into(), JobState::Done);
+    // A look from before its end may have had it told once more, when it was off.
+    assert_eq!(did[..4], [asked.clone(), asked.clone(), asked, forced]);
 }

@@ -20,7 +20,7 @@ use bellwether_model::{
     network::Carrier,
     storage::StorageKind,
 };
-use common::Site;
+use common::{Site, points::leftovers};
 
 async fn two() -> Site {
     let spec = SimSpec {
@@ -73,6 +73,7 @@ async fn the_address_of_a_host_with_vms_leads_to_the_same_machine() {
         .unwrap();
     assert!(after.machine.is_some());
     assert_ne!(after.machine, before);
+    assert_eq!(after.peer_uri, after.uri, "others follow it there");
 }
 
 #[tokio::test]
@@ -189,6 +190,43 @@ async fn a_host_that_answers_is_not_off() {
     assert_eq!(off(typed).await.unwrap().mode, HostMode::DeclaredOff);
 }
 
+#[tokio::test]
+async fn what_is_said_to_be_shared_or_local_is_proven_for_each_two_hosts() {
+    let site = Site::new(SimSpec::new("apart", 3), StorageKind::Local).await;
+    let there = site.engine.store().storages().await.unwrap().remove(0);
+    storages::remove(&site.engine, &site.admin, there.id)
+        .await
+        .unwrap();
+    let add = |kind, pools: [&str; 3]| {
+        let pools = pools.map(str::to_owned);
+        let new = storages::NewStorage {
+            name: "disks".into(),
+            kind,
+            members: site.hosts.iter().copied().zip(pools).collect(),
+        };
+        storages::create(&site.engine, &site.admin, new)
+    };
+    for (kind, pools, why) in [
+        (
+            StorageKind::Local,
+            ["local", "shared", "shared"],
+            "host02 sees what host03 wrote",
+        ),
+        (
+            StorageKind::Shared,
+            ["shared", "shared", "local"],
+            "host03 does not see what host01 wrote",
+        ),
+    ] {
+        let error = add(kind, pools).await.unwrap_err();
+        assert_eq!(error.fields[0].field, "members");
+        assert!(error.message.contains(why), "{error}");
+        assert_eq!(leftovers(&site), Vec::<String>::new());
+    }
+    add(StorageKind::Local, ["local"; 3]).await.unwrap();
+    assert_eq!(leftovers(&site), Vec::<String>::new());
+}
+
 fn network(site: &Site, name: &str, from: &str, until: &str) -> NewNetwork {
     NewNetwork {
         name: name.into(),
@@ -217,6 +255,35 @@ async fn no_two_networks_give_one_address() {
         .await
         .unwrap_err();
     assert_eq!(error.fields[0].field, "range_from", "{error}");
+    // A tag does not keep apart what one bridge carries.
+    let tagged = NewNetwork {
+        vlan: Some(7),
+        ..network(&site, "tagged", "10.1.0.50", "10.1.0.120")
+    };
+    let error = add(tagged).await.unwrap_err();
+    assert_eq!(error.fields[0].field, "range_from", "{error}");
+}
+
+#[tokio::test]
+async fn what_carries_a_network_stays_where_vms_are_on_it() {
+    let site = two().await;
+    let vm = site.vm("db").await;
+    let lan = site.engine.store().network(vm.network).await.unwrap();
+    let elsewhere = |moved: HostId| NewNetwork {
+        members: site
+            .hosts
+            .iter()
+            .map(|host| (*host, if *host == moved { "br1" } else { "br0" }))
+            .map(|(host, bridge)| (host, Carrier::Bridge(bridge.into())))
+            .collect(),
+        ..network(&site, "lan", "10.1.0.10", "10.1.0.99")
+    };
+    let change = |new| networks::change(&site.engine, &site.admin, lan.id, new);
+    let error = change(elsewhere(vm.host)).await.unwrap_err();
+    assert_eq!(error.fields[0].field, "members");
+    assert!(error.message.contains("\"db\" is on it there"), "{error}");
+    let other = *site.hosts.iter().find(|id| **id != vm.host).unwrap();
+    change(elsewhere(other)).await.unwrap();
 }
 
 #[tokio::test]

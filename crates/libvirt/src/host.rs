@@ -198,4 +198,15 @@ mod tests {
         assert!(said.contains("allow_simulated_hosts"), "{said}");
         assert!(connector.connect("test:///default").await.is_ok());
     }
+
+    #[tokio::test]
+    async fn networks_of_libvirt_are_found_as_carriers() {
+        let connector = LibvirtConnector::new().allowing_test_driver();
+        let host = connector.connect("test:///default").await.unwrap();
+        let carriers = host.places().await.unwrap().carriers;
+        let found = carriers.iter().find(|seen| {
+            seen.carrier == bellwether_model::network::Carrier::Libvirt("default".into())
+        });
+        assert!(found.is_some_and(|seen| seen.active), "{carriers:?}");
+    }
 }

@@ -28,7 +28,9 @@ use uuid::Uuid;
 #[async_trait]
 impl Inventory for LibvirtHost {
     async fn facts(&self) -> Result<HostFacts> {
-        self.read("asking what the host is", SLOW, facts).await
+        let mut facts = self.read("asking what the host is", SLOW, facts).await?;
+        facts.kernel = self.reading.kernel().await;
+        Ok(facts)
     }
 
     async fn sample(&self) -> Result<HostSample> {
@@ -128,7 +130,7 @@ fn facts(session: &Session) -> Result<HostFacts, Trouble> {
         memory: MiB::from_kib(node.memory_kib),
         libvirt_version: version(connect.libvirt_version()?),
         hypervisor_version: version(connect.hypervisor_version()?),
-        // libvirt does not know it, and nothing of ours runs on a host.
+        // libvirt does not tell it.
         kernel: None,
         kvm: platform.kvm(),
         cpu: host_cpu(session, &platform)?,

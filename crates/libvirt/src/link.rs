@@ -3,6 +3,7 @@
 
 use crate::{
     ffi::{Connect, EventSink},
+    kernel,
     open::Opener,
     trouble::Trouble,
     worker::{self, NoResult},
@@ -14,7 +15,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock, Weak},
     time::Duration,
 };
-use tokio::sync::{Notify, Semaphore, broadcast};
+use tokio::sync::{Notify, OnceCell, Semaphore, broadcast};
 
 /// Calls that may be under way at once. libvirtd takes 5 requests of one client at a time, of which keepalive needs one.
 const CALLS_AT_ONCE: usize = 4;
@@ -26,6 +27,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::fro
 pub(crate) struct Session {
     pub connect: Connect,
     platform: OnceLock<Platform>,
+    kernel: OnceCell<Option<String>>,
 }
 
 impl Session {
@@ -33,6 +35,7 @@ impl Session {
         Self {
             connect,
             platform: OnceLock::new(),
+            kernel: OnceCell::new(),
         }
     }
     /// How guests are made there; asked once a connection.
@@ -129,6 +132,14 @@ impl Link {
                 message,
             }),
         }
+    }
+
+    /// The kernel of the host, where it can be known. Asked once a connection, whatever comes of it: a host that starts
+    /// another kernel breaks the connection, and one that does not tell is not logged into again and again.
+    pub async fn kernel(&self) -> Option<String> {
+        let (session, _) = self.session().ok()?;
+        let asked = session.kernel.get_or_init(|| kernel::ask(&self.uri));
+        asked.await.clone()
     }
 
     /// The connection, or why there is none.

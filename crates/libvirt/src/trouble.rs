@@ -196,9 +196,17 @@ pub(crate) fn connect_error(failure: &Failure) -> HypervisorError {
             ),
         );
     }
+    // What is wrong with it, libvirt only writes to a log.
+    if has("verify peer's certificate") {
+        return no(
+            Why::Certificate,
+            format!(
+                "the host's certificate is made out to another name than the one in the address, not valid today, or not signed by the authority we trust ({text})"
+            ),
+        );
+    }
     if any(&[
         "TLS handshake failed",
-        "verify peer's certificate",
         "Unable to read TLS confirmation",
         "TLS fatal alert",
         "certificate required",
@@ -393,6 +401,11 @@ mod tests {
                 virt_sys::VIR_ERR_RPC,
                 "Certificate [session] owner does not match the hostname h",
                 "the host does not let us in: the host's certificate is made out to another name than the one in the address (Certificate [session] owner does not match the hostname h)",
+            ),
+            (
+                virt_sys::VIR_ERR_AUTH_FAILED,
+                "authentication failed: Failed to verify peer's certificate",
+                "the host does not let us in: the host's certificate is made out to another name than the one in the address, not valid today, or not signed by the authority we trust (authentication failed: Failed to verify peer's certificate)",
             ),
             (
                 virt_sys::VIR_ERR_AUTH_FAILED,

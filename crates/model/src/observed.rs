@@ -138,7 +138,7 @@ pub struct HostFacts {
     pub libvirt_version: String,
     /// QEMU, `10.0.2`.
     pub hypervisor_version: String,
-    /// Kernel release, where it can be known.
+    /// Kernel release, where it can be known: libvirt does not tell it.
     pub kernel: Option<String>,
     /// Hardware virtualisation works (KVM).
     pub kvm: bool,

@@ -69,6 +69,13 @@ impl VmState {
             PowerState::ShutOff | PowerState::Crashed => Self::ShutOff,
         }
     }
+    /// Whether a job that makes, moves or removes it settles its state, and nothing else does; or it is gone.
+    pub fn is_in_hands(self) -> bool {
+        matches!(
+            self,
+            Self::Provisioning | Self::Migrating | Self::Deleting | Self::Gone
+        )
+    }
 }
 
 /// The power state somebody wants.

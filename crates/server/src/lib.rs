@@ -14,6 +14,7 @@ pub mod connector;
 pub mod cookie;
 pub mod error;
 pub mod extract;
+pub mod graphed;
 pub mod holder;
 pub mod layers;
 pub mod limit;

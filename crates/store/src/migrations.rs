@@ -182,6 +182,25 @@ impl Store {
         Ok(proven)
     }
 
+    /// The migrations from and to `host` that are under way or ended at `since` or later, newest first, `most` at most.
+    pub async fn migrations_of_host(
+        &self,
+        host: HostId,
+        since: Timestamp,
+        most: u32,
+    ) -> Result<Vec<Migration>> {
+        sql(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM migrations WHERE (source = $1 OR target = $1) AND (ended_at IS NULL OR ended_at >= $2)              ORDER BY started_at DESC, id DESC LIMIT $3"
+        ))
+        .bind(host)
+        .bind(since)
+        .bind(limit(most))
+        .list(self.on(), from_row)
+        .await
+    }
+
     /// The migrations under way, and those that ended at `since` or later.
     pub async fn recent_migrations(&self, since: Timestamp) -> Result<Vec<Migration>> {
         sql(concat!(

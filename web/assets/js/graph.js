@@ -95,6 +95,7 @@ async function refresh(figure, answers) {
   if (known && known.figure === figure && figure.isConnected) {
     known.plot.range = range;
     known.plot.setData(data);
+    describe(figure);
   } else {
     const plot = draw(figure, labels, data, range);
     drawn.set(id, { figure, plot, signals, labels });
@@ -144,12 +145,16 @@ function draw(figure, labels, data, range) {
   plot.range = range;
   if (plain) plain.remove();
   canvas.querySelector('.no-data')?.remove();
-  // What was drawn is a picture; the sentence about it stays.
-  const drawnCanvas = canvas.querySelector('canvas');
-  drawnCanvas?.setAttribute('role', 'img');
-  drawnCanvas?.setAttribute('aria-label', plain?.getAttribute('aria-label') ?? '');
+  describe(figure);
   new ResizeObserver(() => plot.setSize({ width: canvas.clientWidth, height: plot.height })).observe(canvas);
   return plot;
+}
+
+/** What was drawn is a picture; the server's sentence about it goes with it, as it is now. @param {HTMLElement} figure */
+function describe(figure) {
+  const picture = figure.querySelector('[data-canvas] canvas');
+  picture?.setAttribute('role', 'img');
+  picture?.setAttribute('aria-label', figure.dataset.summary ?? '');
 }
 
 /** Vertical lines where something happened. @param {any} u @param {HTMLElement} figure @param {string} ink @param {string} font */

@@ -100,7 +100,7 @@ pub struct Change {
 /// What can be set of a host.
 #[derive(Args, Debug)]
 pub struct Options {
-    /// libvirt URI by which other hosts reach it; the same if not given
+    /// libvirt URI by which other hosts reach it; the same as ours if never given
     #[arg(long, value_name = "URI")]
     peer_uri: Option<String>,
     /// Address for migration traffic; the one of the peer URI if not given

@@ -118,7 +118,8 @@ fn qcow2(head: &[u8], file_bytes: u64) -> Result<Inspected, String> {
     }
     if version == 3 {
         let incompatible = u64_at(72)?;
-        // Bit 0 dirty and 1 corrupt can't be trusted; 2 is an external data file; 3 compression type and 4 extended L2 are fine.
+        // Bit 1 is corrupt, 2 an external data file. Fine are 0 (dirty: only counts of uses may be stale, and nobody writes to
+        // an image), 3 (compression type) and 4 (extended L2 entries).
         if incompatible & 0b100 != 0 {
             return Err("it names a data file outside itself".into());
         }

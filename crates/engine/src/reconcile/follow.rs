@@ -2,7 +2,7 @@
 
 use crate::Engine;
 use bellwether_model::{
-    Result, VmId,
+    Error, Result, VmId,
     observed::PowerState,
     states::State,
     storage::StorageKind,
@@ -19,6 +19,13 @@ pub(super) async fn write(
     note: Option<String>,
     audit: Option<(&str, String)>,
 ) -> Result<Vm> {
+    if vm.state.is_in_hands() {
+        // A job has taken it since it was looked at, which the version of its record does not show: it was read after that.
+        return Err(Error::conflict(format!(
+            "The VM is {} meanwhile.",
+            vm.state
+        )));
+    }
     vm.state = vm.state.step(state)?;
     vm.note = note;
     let mut tx = engine.store().begin().await?;

@@ -92,7 +92,7 @@ impl Site {
             };
             ids.push(hosts::add(&engine, &admin, new).await.unwrap().host.id);
         }
-        let image = upload(&engine, &admin).await;
+        let image = upload(&engine, &admin, debian()).await;
         let site = Self {
             fleet,
             engine,
@@ -156,6 +156,11 @@ impl Site {
         }
     }
 
+    /// Another image; from now on VMs are asked for with it.
+    pub async fn use_image(&mut self, new: NewImage) {
+        self.image = upload(&self.engine, &self.admin, new).await;
+    }
+
     pub async fn ask(&self, name: &str) -> Request {
         request::submit(&self.engine, &self.user, &self.draft(name))
             .await
@@ -178,6 +183,11 @@ impl Site {
     /// Asks for a VM, approves it and waits until it runs.
     pub async fn vm(&self, name: &str) -> Vm {
         let request = self.ask(name).await;
+        self.made(request).await
+    }
+
+    /// Approves the request and waits until its VM runs.
+    pub async fn made(&self, request: Request) -> Vm {
         let job = self.approved(request.id).await;
         self.ends(job.id).await;
         let request = self.engine.store().request(request.id).await.unwrap();
@@ -239,6 +249,16 @@ impl Site {
 
     pub async fn get(&self, vm: VmId) -> Vm {
         self.engine.store().vm(vm).await.unwrap()
+    }
+
+    /// Gives guests so many seconds to shut down.
+    pub async fn grace(&self, seconds: u32) {
+        let (mut policy, version) = self.engine.store().policy().await.unwrap();
+        policy.shutdown_grace_seconds = seconds;
+        let mut tx = self.engine.store().begin().await.unwrap();
+        let now = self.engine.now();
+        tx.set_policy(&policy, version, None, now).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     /// Waits until the job has ended.
@@ -419,10 +439,9 @@ async fn open(fleet: &SimFleet, folder: &std::path::Path, ahead: Duration) -> En
     Engine::new(store, history, Arc::new(fleet.connector()), settings)
 }
 
-async fn upload(engine: &Engine, admin: &Admin) -> Image {
-    let bytes = Bytes::from(vec![7_u8; 1 << 20]);
-    let length = bytes.len() as u64;
-    let new = NewImage {
+/// A system that reads a seed.
+pub fn debian() -> NewImage {
+    NewImage {
         name: "Debian".into(),
         os: "Debian 12".into(),
         url: None,
@@ -433,7 +452,12 @@ async fn upload(engine: &Engine, admin: &Admin) -> Image {
         devices: Devices::Virtio,
         cloud_init: true,
         from_catalogue: None,
-    };
+    }
+}
+
+async fn upload(engine: &Engine, admin: &Admin, new: NewImage) -> Image {
+    let bytes = Bytes::from(vec![7_u8; 1 << 20]);
+    let length = bytes.len() as u64;
     let stream = futures::stream::iter([Ok::<_, std::io::Error>(bytes)]);
     images::upload(engine, admin, new, stream, Some(length))
         .await

@@ -134,8 +134,14 @@ pub fn leftovers(site: &Site) -> Vec<String> {
         .collect()
 }
 
-/// No VM, no address, no volume, no secret is kept of any VM.
+/// No VM, no address, no volume, no secret is kept of any VM, and none was lost on the way.
 pub async fn no_room_held(site: &Site) {
+    nothing_kept(site).await;
+    site.sound();
+}
+
+/// No VM, no address, no volume, no secret is kept of any VM.
+pub async fn nothing_kept(site: &Site) {
     let store = site.engine.store();
     assert!(store.vms(Default::default()).await.unwrap().is_empty());
     let network = store.networks().await.unwrap().remove(0);
@@ -152,15 +158,10 @@ pub async fn no_room_held(site: &Site) {
     }
     drop(tx);
     assert_eq!(leftovers(site), Vec::<String>::new());
-    site.sound();
 }
 
-/// The first password that its owner is shown lets them into the guest, which read the seed.
-pub async fn password_is_the_seeds(site: &Site, vm: &Vm) {
-    let shown = bellwether_engine::secrets::take_first_password(&site.engine, &site.user, vm.id)
-        .await
-        .unwrap()
-        .expect("a first password waits");
+/// What the VM's seed tells its guest about who may log in; none where it has no seed.
+pub async fn told_by_seed(site: &Site, vm: &Vm) -> Option<serde_json::Value> {
     let host = site.engine.store().host(vm.host).await.unwrap().name;
     let host = site.fleet.host(&host);
     let pool = host.places().await.unwrap().pools;
@@ -172,7 +173,7 @@ pub async fn password_is_the_seeds(site: &Site, vm: &Vm) {
             .await
             .ok());
     }
-    let mut seed = std::io::Cursor::new(seed.expect("there is a seed"));
+    let mut seed = std::io::Cursor::new(seed?);
     let disk = fatfs::FileSystem::new(&mut seed, fatfs::FsOptions::new()).unwrap();
     let mut text = String::new();
     disk.root_dir()
@@ -180,8 +181,22 @@ pub async fn password_is_the_seeds(site: &Site, vm: &Vm) {
         .unwrap()
         .read_to_string(&mut text)
         .unwrap();
-    let user_data: serde_json::Value =
-        serde_json::from_str(text.strip_prefix("#cloud-config\n").unwrap()).unwrap();
+    let text = text.strip_prefix("#cloud-config\n").unwrap();
+    Some(serde_json::from_str(text).unwrap())
+}
+
+/// The first password that its owner is shown, if one waits.
+pub async fn first_password(site: &Site, vm: &Vm) -> Option<secrecy::SecretString> {
+    bellwether_engine::secrets::take_first_password(&site.engine, &site.user, vm.id)
+        .await
+        .unwrap()
+}
+
+/// The first password that its owner is shown lets them into the guest, which read the seed.
+pub async fn password_is_the_seeds(site: &Site, vm: &Vm) {
+    let shown = first_password(site, vm).await;
+    let shown = shown.expect("a first password waits");
+    let user_data = told_by_seed(site, vm).await.expect("there is a seed");
     let hash = user_data["users"][0]["hashed_passwd"].as_str().unwrap();
     ShaCrypt::default()
         .verify_password(shown.expose_secret().as_bytes(), hash)

@@ -6,6 +6,32 @@ use std::os::unix::fs::MetadataExt;
 use crate::support::{self, TestLab, eventually, inside, run, virsh};
 use crate::traces::Traces;
 
+/// What a process is granted: the first word of a file of its control group, of version 1 or 2.
+fn granted(pid: i32, controller: &str, file: &str, unified_file: &str) -> String {
+    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let names = |list: &str| list.split(',').any(|name| name == controller);
+    let group = groups
+        .lines()
+        .map(|line| line.splitn(3, ':').collect::<Vec<_>>())
+        .filter(|group| names(group[1]) || group[1].is_empty())
+        .max_by_key(|group| group[1].len())
+        .unwrap();
+    let (kind, file) = match group[1] {
+        "" => ("cgroup2", unified_file),
+        _ => ("cgroup", file),
+    };
+    let mount = mounts.lines().find_map(|line| {
+        let (place, what) = line.split_once(" - ")?;
+        let mut what = what.split_whitespace();
+        let right = what.next()? == kind && (kind == "cgroup2" || names(what.nth(1)?));
+        right.then(|| place.split_whitespace().nth(4)).flatten()
+    });
+    let file = format!("{}{}/{file}", mount.unwrap(), group[2]);
+    let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
+    text.split_whitespace().next().unwrap().to_owned()
+}
+
 #[test]
 fn labs_live_side_by_side_are_repaired_and_leave_nothing() {
     if !support::wanted() {
@@ -56,6 +82,15 @@ fn labs_live_side_by_side_are_repaired_and_leave_nothing() {
             pools.split_whitespace().collect::<Vec<_>>(),
             ["local", "shared"]
         );
+        // Its cores and memory are its own by what the kernel grants it, whatever it sees.
+        assert!(one.lab.bounded || std::env::var_os("CI").is_none());
+        if one.lab.bounded {
+            let init = host.init.unwrap().pid;
+            let quota = granted(init, "cpu", "cpu.cfs_quota_us", "cpu.max");
+            assert_eq!(quota, ((host.cores * 100_000.0) as u64).to_string());
+            let memory = granted(init, "memory", "memory.limit_in_bytes", "memory.max");
+            assert_eq!(memory, (host.memory_mib << 20).to_string());
+        }
         if one.lab.own_proc {
             let memory = virsh(host, &["nodememstats"]).unwrap();
             assert!(

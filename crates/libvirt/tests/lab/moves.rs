@@ -1,7 +1,7 @@
 //! Live migration between two hosts.
 
 use crate::bench::{Bench, eventually};
-use bellwether_hypervisor::{HypervisorError, MigrateSpec, VmDefinition};
+use bellwether_hypervisor::{HostEvent, HypervisorError, MigrateSpec, VmDefinition};
 use bellwether_model::observed::PowerState;
 use std::{sync::Arc, time::Duration};
 
@@ -25,8 +25,17 @@ async fn a_vm_moves_and_comes_back() {
         Err(HypervisorError::WrongState(_))
     ));
     one.start(vm.uuid).await.unwrap();
+    let mut events = one.events();
     one.migrate(&spec(&bench, &vm, 1)).await.unwrap();
     assert_eq!(one.power(vm.uuid).await.unwrap(), None);
+    let mut told = Vec::new();
+    eventually("the source tells of the passes and of the end", || {
+        told.extend(std::iter::from_fn(|| events.try_recv().ok()));
+        let first = told.contains(&HostEvent::MigrationIteration(vm.uuid, 1));
+        let ended = told.contains(&HostEvent::JobCompleted(vm.uuid));
+        async move { first && ended }
+    })
+    .await;
     assert_eq!(two.power(vm.uuid).await.unwrap(), Some(PowerState::Running));
     let figures = two.migration_figures(vm.uuid).await.unwrap().unwrap();
     println!("{figures:?}");

@@ -3,6 +3,7 @@
 use crate::bench::{Bench, connector, connector_connect};
 use bellwether_hypervisor::{Connector, HypervisorError};
 use bellwether_libvirt::LibvirtConnector;
+use std::os::unix::fs::PermissionsExt;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_transport_reaches_the_same_host() {
@@ -10,15 +11,17 @@ async fn every_transport_reaches_the_same_host() {
         return;
     };
     let uris = &bench.lab.hosts[0].uris;
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     for uri in [&uris.local, &uris.tcp, &uris.tls, &uris.ssh] {
         let host = connector()
             .connect(uri)
             .await
             .unwrap_or_else(|why| panic!("{uri}: {why}"));
-        assert!(
-            host.facts().await.unwrap().hostname.contains("host1"),
-            "{uri}"
-        );
+        let facts = host.facts().await.unwrap();
+        assert!(facts.hostname.contains("host1"), "{uri}");
+        // libvirt does not tell it, ssh does; all hosts of a lab share this machine's.
+        let known = (uri == &uris.ssh).then_some(release.trim_end());
+        assert_eq!(facts.kernel.as_deref(), known, "{uri}");
         assert!(host.power_states().await.is_ok(), "{uri}");
     }
 }
@@ -31,6 +34,13 @@ async fn closed_ways_are_said_plainly() {
     let address = bench.lab.hosts[0].address.to_string();
     let tls = bench.lab.hosts[0].uris.tls.clone();
     let empty = tempfile::tempdir().unwrap();
+    let stranger = empty.path().join("ssh");
+    let script = format!(
+        "#!/bin/sh\nexec {} -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=yes \"$@\"\n",
+        bench.lab.ssh.join("ssh").display()
+    );
+    std::fs::write(&stranger, script).unwrap();
+    std::fs::set_permissions(&stranger, PermissionsExt::from_mode(0o755)).unwrap();
     let cases = [
         (
             format!("qemu+tcp://{address}:1/system"),
@@ -51,8 +61,19 @@ async fn closed_ways_are_said_plainly() {
             ),
             "a certificate for TLS is missing",
         ),
-        // By a name that is not in the certificate.
-        (tls.replace(&address, "localhost"), ""),
+        // The same place by a name that is not in the certificate.
+        (
+            tls.replace(&address, &format!("[::ffff:{address}]")),
+            "made out to another name",
+        ),
+        // ssh that never saw this host.
+        (
+            format!(
+                "qemu+ssh://root@{address}/system?command={}",
+                stranger.display()
+            ),
+            "ssh does not know the host's key",
+        ),
         // ssh as a stranger: no key of ours is known there.
         (
             format!("qemu+ssh://root@{address}/system?no_verify=1"),

@@ -5,13 +5,11 @@ use super::view::{
     machines::Happened,
     words,
 };
-use crate::names::Directory;
+use crate::{graphed::Graphed, names::Directory};
 use bellwether_api::Names;
 use bellwether_engine::Engine;
-use bellwether_model::{
-    GiB, HostId, MiB, Result, Timestamp, UserId, Vcpus, VmId, migration::MigrationOutcome,
-};
-use bellwether_store::{AuditQuery, MigrationQuery, SeriesKey};
+use bellwether_model::{GiB, MiB, Result, Timestamp, UserId, Vcpus, migration::MigrationOutcome};
+use bellwether_store::{AuditQuery, SeriesKey};
 use std::{collections::BTreeMap, time::Duration};
 
 /// `2 vCPU · 4 GiB · 20 GiB disk`.
@@ -92,15 +90,14 @@ pub struct Wanted {
 /// Why most graphs are empty.
 pub const NO_SAMPLES: &str = "No samples in this time.";
 
-/// Draws `wanted` of one thing over the stretch.
+/// Draws `wanted` of one thing over the stretch, with its migrations marked.
 pub async fn graphs(
     engine: &Engine,
-    entity: &'static str,
-    id: uuid::Uuid,
+    of: Graphed,
     (_, seconds, step): (&'static str, i64, u32),
     wanted: Vec<Wanted>,
-    events: &[Event],
 ) -> Result<Vec<Graph>> {
+    let (entity, id) = (of.entity(), of.id());
     let to = engine.now();
     let window = Window {
         from: to.minus(Duration::from_secs(seconds.unsigned_abs())),
@@ -108,6 +105,7 @@ pub async fn graphs(
         step: i64::from(step).max(i64::try_from(engine.settings().period.as_secs()).unwrap_or(10)),
         zone: engine.zone().clone(),
     };
+    let events = marks(engine, of, window.from).await?;
     let keys: Vec<SeriesKey> = wanted
         .iter()
         .flat_map(|graph| {
@@ -150,7 +148,7 @@ pub async fn graphs(
                 graph.scale,
                 &window,
                 traces,
-                events,
+                &events,
                 graph.ceiling,
                 if sampled { graph.silent } else { NO_SAMPLES },
             )
@@ -158,38 +156,37 @@ pub async fn graphs(
         .collect())
 }
 
-/// The marks of a VM's migrations.
-pub async fn migration_marks(
-    engine: &Engine,
-    vm: Option<VmId>,
-    host: Option<HostId>,
-) -> Result<Vec<Event>> {
-    let names = Directory::load(engine).await?;
-    let query = MigrationQuery {
-        vm,
-        limit: 200,
-        ..MigrationQuery::default()
-    };
-    let mut marks = Vec::new();
-    for migration in engine.store().migrations(query).await? {
-        let (MigrationOutcome::Completed, Some(at)) = (migration.outcome, migration.ended_at)
-        else {
-            continue;
+/// Characters of a VM's name beside a mark.
+const NAME_AT_A_MARK: usize = 20;
+
+/// The marks of completed migrations, for the stretch of time a graph shows.
+async fn marks(engine: &Engine, of: Graphed, since: Timestamp) -> Result<Vec<Event>> {
+    let migrations = of.migrations(engine, since).await?;
+    let vms = migrations.iter().map(|migration| migration.vm).collect();
+    let names = Directory::load(engine).await?.with_vms(engine, vms).await?;
+    let marked = migrations.into_iter().filter_map(|migration| {
+        let at = migration
+            .ended_at
+            .filter(|_| migration.outcome == MigrationOutcome::Completed)?;
+        let label = match of {
+            Graphed::Vm(_) => {
+                let target = names.host(migration.target);
+                format!("to {}", target.unwrap_or_else(|| "a removed host".into()))
+            }
+            Graphed::Host(host) => {
+                let name = names.vm(migration.vm);
+                let name = name.unwrap_or_else(|| "a removed VM".into());
+                let came = if host == migration.target {
+                    "came"
+                } else {
+                    "left"
+                };
+                format!("{} {came}", words::shortened(&name, NAME_AT_A_MARK))
+            }
         };
-        let label = match host {
-            None => format!(
-                "to {}",
-                names
-                    .host(migration.target)
-                    .unwrap_or_else(|| "a removed host".into())
-            ),
-            Some(host) if host == migration.target => "one came".into(),
-            Some(host) if host == migration.source => "one left".into(),
-            Some(_) => continue,
-        };
-        marks.push(Event { at, label });
-    }
-    Ok(marks)
+        Some(Event { at, label })
+    });
+    Ok(marked.collect())
 }
 
 /// What was done about one thing, newest first.

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     error::Result,
     extract::{Path, Query},
+    graphed::Graphed,
     rest::input::renamed,
 };
 use axum::response::Response;
@@ -50,7 +51,6 @@ async fn page(visit: &AdminVisit, host: Host, range: Option<&str>, back: Back) -
     let room = all.look.room(host.id);
     let cores = f64::from(host.cores.max(1));
     let range = gather::range(range);
-    let marks = gather::migration_marks(engine, None, Some(host.id)).await?;
     let wanted = vec![
         Wanted {
             id: ("cpu", "CPU"),
@@ -69,7 +69,7 @@ async fn page(visit: &AdminVisit, host: Host, range: Option<&str>, back: Back) -
             silent: gather::NO_SAMPLES,
         },
     ];
-    let graphs = gather::graphs(engine, "host", host.id.0, range, wanted, &marks).await?;
+    let graphs = gather::graphs(engine, Graphed::Host(host.id), range, wanted).await?;
     let mut vms: Vec<_> = seen.vms.iter().map(|vm| all.row(host.id, vm)).collect();
     vms.sort_by_key(|row| (row.badge.word != "running", row.name.to_lowercase()));
     let mut facts = seen.facts.as_ref().map(facts_words).unwrap_or_default();
@@ -293,11 +293,14 @@ pub async fn mode(visit: AdminVisit, Path(id): Path<HostId>, typed: Typed) -> Re
 
 pub async fn change(visit: AdminVisit, Path(id): Path<HostId>, typed: Typed) -> Result<Response> {
     let engine = visit.engine();
+    let before = engine.store().host(id).await?;
+    let peer_uri = typed.get("peer_uri");
     let input = || -> Result<engine_hosts::HostChange, Error> {
         Ok(engine_hosts::HostChange {
             name: Some(typed.get("name")),
             uri: Some(typed.get("uri")),
-            peer_uri: Some(typed.get("peer_uri")),
+            // Left as it was, it may follow the host's own.
+            peer_uri: (peer_uri.trim() != before.peer_uri).then_some(peer_uri),
             migration_address: Some(typed.get("migration_address")),
             site: Some(typed.get("site")),
             cores: typed.number("cores", "a whole number")?,

@@ -15,6 +15,7 @@ use crate::{
     alarms::alarms,
     error::Result,
     extract::{Path, Query},
+    graphed::Graphed,
     names::Directory,
 };
 use axum::response::Response;
@@ -98,8 +99,7 @@ async fn page(visit: &Visit, vm: Vm, range: Option<&str>, added: Added) -> Resul
         }
     });
     let range = gather::range(range);
-    let marks = gather::migration_marks(engine, Some(vm.id), None).await?;
-    let graphs = gather::graphs(engine, "vm", vm.id.0, range, wanted(&vm), &marks).await?;
+    let graphs = gather::graphs(engine, Graphed::Vm(vm.id), range, wanted(&vm)).await?;
     let from = if vm.lease_until < today {
         today
     } else {
@@ -287,6 +287,7 @@ fn acts(state: VmState) -> Vec<(&'static str, &'static str, &'static str)> {
             ("reboot", "Reboot", "Asks the guest to start again"),
         ],
         VmState::ShutOff => vec![("start", "Start", "Switches it on")],
+        VmState::Paused => vec![("start", "Resume", "Lets it go on")],
         _ => Vec::new(),
     }
 }

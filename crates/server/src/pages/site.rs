@@ -19,6 +19,7 @@ use bellwether_engine::{Admin, Engine};
 use bellwether_model::{
     Error, ErrorKind, VmId,
     job::{Job, JobKind},
+    people::{AccountState, User},
     request::Request,
 };
 use bellwether_store::Records;
@@ -139,12 +140,16 @@ impl Visit {
         let (records, open) = tokio::try_join!(store.records(), store.open_jobs())?;
         let mine = |job: &&Job| admin || job.owner == Some(self.actor.user);
         let jobs: Vec<Job> = open.iter().filter(mine).take(IN_STRIP).cloned().collect();
-        let inbox = if admin {
+        let (inbox, accounts) = if admin {
             let requests = store.all_requests().await?;
             let undecided = |request: &&Request| super::inbox::UNDECIDED.contains(&request.state);
-            requests.iter().filter(undecided).count()
+            let waits = |user: &&User| user.state == AccountState::Waiting;
+            (
+                requests.iter().filter(undecided).count(),
+                records.users.iter().filter(waits).count(),
+            )
         } else {
-            0
+            (0, 0)
         };
         let user = records.user(self.actor.user);
         let user = user
@@ -167,6 +172,7 @@ impl Visit {
                 admin,
             }),
             inbox: u32::try_from(inbox).unwrap_or(u32::MAX),
+            accounts: u32::try_from(accounts).unwrap_or(u32::MAX),
             jobs: strip,
             ..self.frame(&title.into())
         })

@@ -9,6 +9,7 @@ use crate::{
     auth::Admin,
     error::Result,
     extract::{Json, Path, Query},
+    graphed::Graphed,
     state::AppState,
 };
 use axum::{extract::State, http::StatusCode};
@@ -159,9 +160,8 @@ pub async fn history(
     Query(query): Query<MetricsQuery>,
 ) -> Result<axum::Json<Metrics>> {
     state.engine.store().host(id).await?;
-    let marks = metrics::marks_of_host(&state, id).await?;
     Ok(axum::Json(
-        metrics::read(&state, "host", id.into(), &query, marks).await?,
+        metrics::read(&state, Graphed::Host(id), &query).await?,
     ))
 }
 

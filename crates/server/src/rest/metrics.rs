@@ -1,14 +1,13 @@
 //! History of what was measured, for graphs.
 
-use crate::{error::Result, names::Directory, state::AppState};
+use crate::{error::Result, graphed::Graphed, names::Directory, state::AppState};
 use bellwether_api::{
     Names,
     metrics::{Mark, Metrics, MetricsQuery, Series},
 };
-use bellwether_model::{Error, HostId, Timestamp, VmId, migration::Migration, text::shown};
-use bellwether_store::{MigrationQuery, SeriesKey};
+use bellwether_model::{Error, Timestamp, migration::Migration, text::shown};
+use bellwether_store::SeriesKey;
 use std::time::Duration;
-use uuid::Uuid;
 
 /// Every signal that is kept of an entity, with its unit.
 const SIGNALS: &[(&str, &str, &[&str])] = &[
@@ -24,15 +23,10 @@ const POINTS_MOST: u64 = 2_000;
 /// Points where nothing is said.
 const POINTS_USUAL: u64 = 300;
 
-/// The history of `entity` (`vm` or `host`) `id`.
-pub async fn read(
-    state: &AppState,
-    entity: &'static str,
-    id: Uuid,
-    query: &MetricsQuery,
-    marks: Vec<Migration>,
-) -> Result<Metrics> {
+/// Its history.
+pub async fn read(state: &AppState, of: Graphed, query: &MetricsQuery) -> Result<Metrics> {
     let engine = &state.engine;
+    let (entity, id) = (of.entity(), of.id());
     let until = query.until.map_or_else(|| engine.now(), |moment| moment.0);
     let from = query
         .from
@@ -93,13 +87,12 @@ pub async fn read(
             }
         })
         .collect();
+    let marks = of.migrations(engine, from).await?;
     let names = Directory::load(engine)
         .await?
         .with_vms(engine, marks.iter().map(|migration| migration.vm).collect())
         .await?;
-    let inside = |migration: &&Migration| {
-        migration.started_at <= until && migration.ended_at.is_none_or(|ended| ended >= from)
-    };
+    let inside = |migration: &&Migration| migration.started_at <= until;
     Ok(Metrics {
         from: from.into(),
         until: until.into(),
@@ -141,33 +134,6 @@ fn signals(entity: &str, asked: Option<&str>) -> Result<Vec<(&'static str, &'sta
                 })
         })
         .collect()
-}
-
-/// Migrations of a VM.
-pub async fn marks_of_vm(state: &AppState, vm: VmId) -> Result<Vec<Migration>> {
-    Ok(state
-        .engine
-        .store()
-        .migrations(MigrationQuery {
-            vm: Some(vm),
-            limit: 1000,
-            ..Default::default()
-        })
-        .await?)
-}
-
-/// Migrations from or to a host.
-pub async fn marks_of_host(state: &AppState, host: HostId) -> Result<Vec<Migration>> {
-    let mut migrations = state
-        .engine
-        .store()
-        .migrations(MigrationQuery {
-            limit: 1000,
-            ..Default::default()
-        })
-        .await?;
-    migrations.retain(|migration| migration.source == host || migration.target == host);
-    Ok(migrations)
 }
 
 fn mark(entity: &str, migration: &Migration, from: Timestamp, names: &Directory) -> Mark {

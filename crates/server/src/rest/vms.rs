@@ -10,6 +10,7 @@ use crate::{
     auth::Actor,
     error::Result,
     extract::{Json, Path, Query},
+    graphed::Graphed,
     names::Directory,
     state::AppState,
 };
@@ -151,9 +152,8 @@ pub async fn history(
     Query(query): Query<MetricsQuery>,
 ) -> Result<axum::Json<Metrics>> {
     of_actor(&state, &actor, id).await?;
-    let marks = metrics::marks_of_vm(&state, id).await?;
     Ok(axum::Json(
-        metrics::read(&state, "vm", id.into(), &query, marks).await?,
+        metrics::read(&state, Graphed::Vm(id), &query).await?,
     ))
 }
 

@@ -3,7 +3,7 @@
 use bellwether_lab::{Lab, Options};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
@@ -12,6 +12,17 @@ use uuid::Uuid;
 /// A lab that goes when the test ends, however it ends.
 pub struct Hosts {
     pub lab: Lab,
+    /// What somebody made by hand on a host, which no server touches and [`Hosts::domains`] leaves out.
+    pub by_hand: Option<ByHand>,
+}
+
+/// A VM made by hand, and what was true of it when it was.
+pub struct ByHand {
+    uuid: Uuid,
+    definition: String,
+    process: String,
+    disk: PathBuf,
+    content: Vec<u8>,
 }
 
 impl Hosts {
@@ -22,7 +33,7 @@ impl Hosts {
             return None;
         }
         let lab = bellwether_lab::ensure_lab(&bellwether_lab::unique_name(name), 2).unwrap();
-        Some(Self { lab })
+        Some(Self { lab, by_hand: None })
     }
 
     /// Starts again what does not run of the lab, as it is now; the way back is the caller's to keep.
@@ -53,9 +64,50 @@ impl Hosts {
         };
         let live = list(&["list", "--uuid"]);
         let all = list(&["list", "--all", "--uuid"]);
+        let by_hand = self.by_hand.as_ref().map(|vm| vm.uuid);
         all.into_iter()
+            .filter(|uuid| Some(*uuid) != by_hand)
             .map(|uuid| (uuid, live.contains(&uuid)))
             .collect()
+    }
+
+    /// Makes a VM on a host with virsh alone, without a word to any server.
+    pub fn make_by_hand(&mut self, host: usize) -> Uuid {
+        let disk = self.lab.hosts[host].local_pool.join("by-hand.raw");
+        let content = b"somebody's only copy".repeat(4096);
+        std::fs::write(&disk, &content).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let xml = include_str!("by-hand.xml").replace("DISK", disk.to_str().unwrap());
+        std::fs::write(file.path(), xml).unwrap();
+        self.virsh(host, &["define", file.path().to_str().unwrap()])
+            .unwrap();
+        self.virsh(host, &["start", "by-hand"]).unwrap();
+        let uuid = self.virsh(host, &["domuuid", "by-hand"]).unwrap();
+        let uuid = uuid.parse().unwrap();
+        let (definition, process) = self.of_by_hand(host, uuid);
+        self.by_hand = Some(ByHand {
+            uuid,
+            definition,
+            process,
+            disk,
+            content,
+        });
+        uuid
+    }
+
+    /// Whatever went on around it, that VM is as it was made.
+    pub fn by_hand_was_not_touched(&self, host: usize) {
+        let vm = self.by_hand.as_ref().unwrap();
+        let (definition, process) = self.of_by_hand(host, vm.uuid);
+        assert_eq!(definition, vm.definition);
+        assert_eq!(process, vm.process, "the same guest runs");
+        assert!(std::fs::read(&vm.disk).unwrap() == vm.content, "its disk");
+    }
+
+    fn of_by_hand(&self, host: usize, uuid: Uuid) -> (String, String) {
+        let words = ["dumpxml", "--inactive", "by-hand"];
+        let definition = self.virsh(host, &words).unwrap();
+        (definition, self.guest_process(host, uuid))
     }
 
     /// virsh's word for a VM's state on a host; none where it is not known there.

@@ -59,6 +59,11 @@ impl House {
 
     /// Asks for a VM, which is approved onto a host; the request and the job that makes it.
     pub async fn order(&self, name: &str, host: usize) -> (Uuid, Uuid) {
+        self.order_on(name, host, None).await
+    }
+
+    /// As [`Self::order`], with its disk on a storage of choice.
+    pub async fn order_on(&self, name: &str, host: usize, storage: Option<Uuid>) -> (Uuid, Uuid) {
         let client = &self.daemon.client;
         let today = client.server().await.unwrap().value.today.to_string();
         let wanted = RequestInput {
@@ -75,6 +80,7 @@ impl House {
         let request = client.create_request(&wanted).await.unwrap().value.id;
         let approval = Approval {
             host: Some(self.hosts[host]),
+            storage,
             ..Approval::default()
         };
         let approved = client.approve(request, &approval).await.unwrap().value;
@@ -175,7 +181,7 @@ impl House {
     }
 
     /// Whatever the server says is so on the hosts: each VM is where it says and nowhere else, runs once if it is to run,
-    /// and has its files; there is no other VM, file or held address, but the stranger's.
+    /// and has its files; there is no other VM, file or held address, but strangers'.
     pub async fn tells_the_truth(&self, hosts: &Hosts) {
         let vms = self.living().await;
         let mut held = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Bad days of the real bellwetherd on real hosts: killed between any two steps, its owner of a job asleep, libvirtd
+//! Usual and bad days of the real bellwetherd on real hosts: logged into, looked at, switched, moved with its disk; and killed between any two steps, its owner of a job asleep, libvirtd
 //! restarted under it, a target cut off while a VM moves there, a host dead while a VM is made. Run with
 //! `BELLWETHER_LAB=1`, as root.
 
@@ -10,4 +10,6 @@ mod hosts;
 mod house;
 mod killed;
 mod network;
+mod screen;
 mod story;
+mod usual;

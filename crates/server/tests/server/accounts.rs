@@ -68,6 +68,11 @@ async fn a_new_account_waits_for_an_admins_word() {
     let wrong = json!({"login": "ada", "password": "not the password"});
     let problem = site.send(post("/api/v1/session", wrong)).await.problem(401);
     assert!(!problem["detail"].as_str().unwrap().contains("wait"));
+    // Wherever an administrator is, the page says that somebody waits.
+    let anywhere = get("/hosts").header("accept", "text/html").token(&token);
+    let page = site.send(anywhere).await.body;
+    let told = "People<span class=\"count\">1<span class=\"sr\"> waiting</span></span>";
+    assert!(page.contains(told), "{page}");
     let waiting = get("/api/v1/users?state=waiting").token(&token);
     assert_eq!(site.send(waiting).await.json()["items"][0]["login"], "ada");
 

@@ -31,6 +31,49 @@ async fn a_locked_database_still_shows_and_refuses_to_write() {
 }
 
 #[tokio::test]
+async fn a_read_only_database_is_shown_and_what_would_write_says_so() {
+    let mut site = Site::bare(config("")).await;
+    let (image, _) = site.furnish().await;
+    let ada = site.user("ada").await;
+    let vm = site.vm(&ada, &image, "web").await;
+    let (token, root) = (
+        site.token(&ada).await,
+        site.token(&*site.admin().await).await,
+    );
+    let mut site = site.read_only(config("")).await;
+    let reopened = Some(site.engine.now());
+    site.running = Some(site.engine.start().await.unwrap());
+    site.until("hosts are sampled all the same", async |site| {
+        let observed = site.engine.observed();
+        observed.hosts.len() == 2 && observed.hosts.values().all(|seen| seen.at > reopened)
+    })
+    .await;
+    let own = format!("/vms/{}", vm.id);
+    for path in ["/machines", &own, &format!("/api/v1{own}"), "/api/v1/me"] {
+        let seen = site.send(get(path).token(&token)).await;
+        assert_eq!(seen.status, 200, "{path}: {}", seen.body);
+    }
+    for path in ["/fleet", "/jobs", "/api/v1/fleet"] {
+        let seen = site.send(get(path).token(&root)).await;
+        assert_eq!(seen.status, 200, "{path}: {}", seen.body);
+    }
+    for refused in [
+        post("/api/v1/requests", site.request_json(&image, "second")).token(&token),
+        post(&format!("/api/v1{own}/power"), json!({"action": "reboot"})).token(&token),
+        post(
+            "/api/v1/session",
+            json!({"login": "ada", "password": PASSWORD}),
+        ),
+    ] {
+        let path = refused.path.clone();
+        let problem = site.send(refused).await.problem(503);
+        let said = problem["detail"].as_str().unwrap();
+        assert!(said.contains("read-only"), "{path}: {said}");
+    }
+    site.quiet().await;
+}
+
+#[tokio::test]
 async fn looking_does_not_wait_for_a_database_that_others_write_to() {
     let clock = Clock::simulated(Timestamp::from_seconds(1_800_000_000));
     let fleet = SimFleet::new(SimSpec::new("site", 1));

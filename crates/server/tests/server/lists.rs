@@ -1,8 +1,8 @@
-//! Lists on pages: what a filter leaves, and in which order the rest stands.
+//! Lists on pages: what a filter leaves, and in which order the rest stands; and what a machine's page offers to do.
 
-use crate::site::{Site, config, page};
+use crate::site::{Site, config, page, post};
 use bellwether_engine::{Actor, expire};
-use bellwether_model::vm::Vm;
+use bellwether_model::vm::{Vm, VmState};
 
 /// Two machines of one person: one ends today, the other in two months.
 async fn short_and_long() -> (Site, Actor, [Vm; 2]) {
@@ -64,5 +64,31 @@ async fn jobs_are_counted_and_turned_whichever_way_they_are_read() {
     }
     let one = page(&site, &root, "/jobs?q=short").await;
     assert!(one.contains("Make short") && !one.contains("Make long"));
+    site.quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_machine_can_be_let_go_on() {
+    let (mut site, root, [vm, _]) = short_and_long().await;
+    let host = site.engine.store().host(vm.host).await.unwrap().name;
+    // As QEMU does when its disk is full.
+    site.fleet.pause(&host, vm.id.into()).unwrap();
+    site.until("it shows as paused", async |site| {
+        site.engine.store().vm(vm.id).await.unwrap().state == VmState::Paused
+    })
+    .await;
+    let own = format!("/vms/{}", vm.id);
+    let shown = page(&site, &root, &own).await;
+    assert!(shown.contains(">Resume</button>"), "{shown}");
+    let token = site.token(&root).await;
+    let resume = post(
+        &format!("/api/v1{own}/power"),
+        serde_json::json!({"action": "start"}),
+    );
+    assert_eq!(site.send(resume.token(&token)).await.status, 202);
+    site.until("it runs", async |site| {
+        site.engine.store().vm(vm.id).await.unwrap().state == VmState::Running
+    })
+    .await;
     site.quiet().await;
 }

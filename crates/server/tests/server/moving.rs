@@ -1,8 +1,8 @@
 //! A VM that moves, as pages and REST show it meanwhile and afterwards.
 
 use crate::site::{Site, config, get};
-use bellwether_engine::migrate::{self, Target};
 use bellwether_hypervisor::sim::{SimFleet, SimSpec};
+use bellwether_model::job::JobState;
 use serde_json::Value;
 
 #[tokio::test]
@@ -35,9 +35,7 @@ async fn a_vm_that_moves_is_no_alarm_and_one_that_runs_twice_is() {
             read(&own, &owner).await.contains("on more than one host"),
         ]
     };
-    let (_, migration) = migrate::ask(&site.engine, &admin, vm.id, Target::Best)
-        .await
-        .unwrap();
+    let (_, migration) = site.moves(vm.id).await;
     let mut arriving = false;
     loop {
         let shown: Value =
@@ -64,4 +62,48 @@ async fn a_vm_that_moves_is_no_alarm_and_one_that_runs_twice_is() {
     site.fleet.run_twice(vm.id.0, &source.name).unwrap();
     site.until("everybody is told", async |_| alarms().await == [true; 4])
         .await;
+}
+
+#[tokio::test]
+async fn a_move_is_marked_on_the_graphs_of_the_vm_and_of_both_hosts() {
+    let mut site = Site::bare(config("")).await;
+    let (image, _) = site.furnish().await;
+    let ada = site.user("ada").await;
+    let vm = site.vm(&ada, &image, "wanderer with a long name").await;
+    let admin = site.admin().await;
+    let root = site.token(&admin).await;
+    let (job, migration) = site.moves(vm.id).await;
+    site.until("it has moved", async |site| {
+        let job = site.engine.store().job(job.id).await.unwrap();
+        job.state == JobState::Done
+    })
+    .await;
+    let store = site.engine.store();
+    let source = store.host(migration.source).await.unwrap();
+    let target = store.host(migration.target).await.unwrap();
+    for (path, mark) in [
+        (format!("/vms/{}", vm.id), format!("to {}", target.name)),
+        (
+            format!("/hosts/{}", source.id),
+            "wanderer with a long… left".into(),
+        ),
+        (
+            format!("/hosts/{}", target.id),
+            "wanderer with a long… came".into(),
+        ),
+    ] {
+        let page = site.send(get(&path).token(&root)).await.body;
+        // Drawn by the server, and handed to the module that draws it anew.
+        let drawn = page.matches(&format!(">{mark}</text>")).count();
+        assert!(drawn >= 2, "{path} {mark}: {page}");
+        assert!(page.contains(&format!(",&#34;{mark}&#34;]")), "{page}");
+        let metrics = site
+            .send(get(&format!("/api/v1{path}/metrics")).token(&root))
+            .await
+            .json();
+        let way = format!("{} → {}, completed", source.name, target.name);
+        let said = metrics["marks"][0]["text"].as_str().unwrap();
+        assert!(said.ends_with(&way), "{metrics:#}");
+    }
+    site.quiet().await;
 }

@@ -11,6 +11,7 @@ use bellwether_engine::{
     approve::{self, Choice},
     hosts::{self, NewHost},
     images::{self, NewImage},
+    migrate::{self, Target},
     networks::{self, NewNetwork},
     people::{self, NewAccount},
     request,
@@ -19,9 +20,11 @@ use bellwether_engine::{
 };
 use bellwether_hypervisor::sim::{SimFleet, SimSpec};
 use bellwether_model::{
-    HostId,
+    ErrorKind, HostId, VmId,
     host::HostHealth,
     image::Image,
+    job::Job,
+    migration::Migration,
     network::Carrier,
     request::Request as VmRequest,
     storage::StorageKind,
@@ -174,8 +177,25 @@ impl Site {
     }
 
     pub async fn with_clock(config: Config, fleet: SimFleet, clock: Clock) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}/bellwether.db", folder.path().display());
+        Self::open(config, fleet, clock, tempfile::tempdir().unwrap(), "").await
+    }
+
+    /// The same once more, on a database that can only be read.
+    pub async fn read_only(mut self, config: Config) -> Self {
+        self.quiet().await;
+        self.engine.store().close().await;
+        Self::open(config, self.fleet, Clock::System, self.folder, "?mode=ro").await
+    }
+
+    async fn open(
+        config: Config,
+        fleet: SimFleet,
+        clock: Clock,
+        folder: tempfile::TempDir,
+        options: &str,
+    ) -> Self {
+        let file = folder.path().join("bellwether.db");
+        let url = format!("sqlite://{}{options}", file.display());
         let store = Store::open(&url).await.unwrap();
         let history = History::open(&url).await.unwrap();
         let settings = Settings {
@@ -401,6 +421,27 @@ impl Site {
             .vm
             .unwrap();
         self.engine.store().vm(vm).await.unwrap()
+    }
+
+    /// Has the VM move, as soon as its hosts were seen lately: on a loaded machine a sample may be late.
+    pub async fn moves(&self, vm: VmId) -> (Job, Migration) {
+        let admin = self.admin().await;
+        let began = tokio::time::Instant::now();
+        loop {
+            match migrate::ask(&self.engine, &admin, vm, Target::Best).await {
+                Err(error) if began.elapsed() < PATIENCE => {
+                    assert!(
+                        matches!(
+                            error.kind,
+                            ErrorKind::NoCapacity | ErrorKind::Conflict | ErrorKind::Unavailable
+                        ),
+                        "{error:?}"
+                    );
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                asked => return asked.unwrap(),
+            }
+        }
     }
 
     /// Waits until it is so; fails with what was waited for.

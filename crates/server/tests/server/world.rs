@@ -2,7 +2,7 @@
 
 use crate::site::{Answer, Ask, Site, ask, config};
 use bellwether_api::Method;
-use bellwether_engine::{Actor, migrate};
+use bellwether_engine::Actor;
 use bellwether_model::{HostId, image::Image};
 use bellwether_store::JobQuery;
 use secrecy::SecretString;
@@ -39,7 +39,6 @@ impl World {
             .requested(&ada, &image, &format!("ada-secret-request{end}"))
             .await;
         let vm = site.vm(&ada, &image, &format!("ada-secret-vm{end}")).await;
-        let admin = root.admin().unwrap();
         let store = site.engine.store();
         let made = JobQuery {
             vm: Some(vm.id),
@@ -47,9 +46,7 @@ impl World {
             ..JobQuery::default()
         };
         let job = store.jobs(made).await.unwrap().remove(0);
-        let (_, migration) = migrate::ask(&site.engine, &admin, vm.id, migrate::Target::Best)
-            .await
-            .unwrap();
+        let (_, migration) = site.moves(vm.id).await;
         let storage = store.storages().await.unwrap().remove(0).id.to_string();
         let network = store.networks().await.unwrap().remove(0).id.to_string();
         site.token(&ada).await;

@@ -241,4 +241,25 @@ async fn how_the_last_moves_between_two_hosts_went(world: World) {
         BTreeSet::from([None, Some(at(8)), Some(at(9))])
     );
     assert_eq!(recent(100).await, BTreeSet::from([None]));
+    // From it and to it, and of very many the newest.
+    let of = |host: HostId, since: i64, most: u32| {
+        let store = store.clone();
+        async move {
+            let found = store.migrations_of_host(host, at(since), most).await;
+            let ended = found
+                .unwrap()
+                .into_iter()
+                .map(|migration| migration.ended_at);
+            ended.collect::<BTreeSet<_>>()
+        }
+    };
+    assert_eq!(of(h3.id, 0, 10).await, BTreeSet::from([Some(at(8))]));
+    assert_eq!(
+        of(h1.id, 7, 10).await,
+        BTreeSet::from([None, Some(at(7)), Some(at(8)), Some(at(9))])
+    );
+    assert_eq!(of(h2.id, 9, 10).await, BTreeSet::from([None, Some(at(9))]));
+    let newest = store.migrations_of_host(h2.id, at(0), 2).await.unwrap();
+    let all_of_it = store.migrations_of_host(h2.id, at(0), 10).await.unwrap();
+    assert_eq!(newest, all_of_it[..2]);
 }

@@ -39,7 +39,7 @@ pub(super) fn versions(facts: &PreflightFacts<'_>, target: &Host) -> Vec<Check> 
         ),
         _ => unknown(
             "kernel",
-            "Whether the kernels differ is not known: libvirt does not tell.",
+            "Whether the kernels differ is not known: libvirt does not tell it, and only hosts reached by ssh can be asked past it.",
         ),
     });
     checks

@@ -74,6 +74,8 @@ pub struct Frame {
     pub path: String,
     /// Requests that wait for a decision.
     pub inbox: u32,
+    /// Accounts that wait to be let in.
+    pub accounts: u32,
     /// Jobs that run, of this person or all.
     pub jobs: Vec<StripJob>,
     /// What the last act did.
@@ -105,12 +107,20 @@ pub struct NavItem {
 }
 
 impl Frame {
+    /// How many things wait for this person in all.
+    pub fn waiting(&self) -> u32 {
+        self.inbox.saturating_add(self.accounts)
+    }
     /// The navigation of this person.
     pub fn nav(&self) -> Vec<NavGroup> {
         let item = |href, label| NavItem {
             href,
             label,
-            count: if href == "/inbox" { self.inbox } else { 0 },
+            count: match href {
+                "/inbox" => self.inbox,
+                "/people" => self.accounts,
+                _ => 0,
+            },
             here: self.section == href,
         };
         let mine = NavGroup {

@@ -36,6 +36,7 @@ fn frame(title: &str, section: &'static str, admin: bool) -> Frame {
         }),
         path: section.into(),
         inbox: 3,
+        accounts: 1,
         ..Frame::default()
     }
 }

@@ -54,6 +54,14 @@ impl Reading {
     }
 }
 
+/// The first `most` characters of a name, where it is longer.
+pub fn shortened(name: &str, most: usize) -> String {
+    match name.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.into(),
+    }
+}
+
 fn join(value: &str, unit: &str) -> String {
     if unit.is_empty() {
         value.into()
