@@ -165,6 +165,8 @@ function marks(u, figure, ink, font) {
   ctx.save();
   ctx.strokeStyle = ctx.fillStyle = ink;
   ctx.setLineDash([4, 4]);
+  // The axes leave theirs behind.
+  ctx.textAlign = 'left';
   ctx.font = font.replace('11px', `${11 * devicePixelRatio}px`);
   for (const [at, label] of list) {
     const x = Math.round(u.valToPos(at, 'x', true));
