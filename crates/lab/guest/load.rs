@@ -42,7 +42,7 @@ impl Load {
             Some("memory") => self.hold(number(1, 0, 1 << 20)?),
             Some("stop") => self.stop(),
             Some("status") => {}
-            _ => return Err("commands: dirty MIB_PER_S [WORKING_SET_MIB], cpu PERCENT [CORES], memory MIB, stop, status, poweroff, reboot".into()),
+            _ => return Err("commands: dirty MIB_PER_S [WORKING_SET_MIB], cpu PERCENT [CORES], memory MIB, stop, status, agent on|off, poweroff, reboot".into()),
         }
         Ok(self.describe())
     }

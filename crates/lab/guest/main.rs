@@ -2,6 +2,7 @@
 //! answers: an echo on TCP port 7, commands on TCP port 9 and on the serial console, a heartbeat on the serial console
 //! once a second. It has no dependencies, because it is built on its own, linked statically, into the lab program.
 
+mod agent;
 mod apply;
 mod disks;
 mod load;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::agent;
 use crate::apply::Machine;
 use crate::load::Load;
 use crate::system;
@@ -112,7 +113,11 @@ fn commands(reader: impl BufRead, mut writer: impl Write) {
             let _ = writer.write_all(format!("ok {line}\r\n").as_bytes());
             return system::end(line);
         }
-        let answer = match LOAD.command(line) {
+        let carried_out = match line.strip_prefix("agent ") {
+            Some(word) => agent::command(word).map(str::to_owned),
+            None => LOAD.command(line),
+        };
+        let answer = match carried_out {
             Ok(done) => format!("ok {done}\r\n"),
             Err(reason) => format!("error {reason}\r\n"),
         };

@@ -29,7 +29,7 @@ const FORMAT: u32 = 3;
 
 /// Groups of modules the guest loads one after the other as it needs them (`guest/system.rs`). Those of the first two
 /// every guest needs; of the others it has what its kernel has.
-const GROUPS: [(&str, &[&str]); 5] = [
+const GROUPS: [(&str, &[&str]); 6] = [
     (
         "base",
         &[
@@ -49,6 +49,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
         &["virtio_scsi", "ata_piix", "ahci", "sd_mod", "sr_mod"],
     ),
     ("nic", &["e1000e", "e1000", "8139cp"]),
+    ("agent", &["virtio_console"]),
 ];
 
 /// Which kernel is in the image.

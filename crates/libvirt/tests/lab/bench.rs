@@ -7,6 +7,8 @@ use bellwether_lab::{Kernel, Lab, Options, cache_folder, test_image};
 use bellwether_libvirt::LibvirtConnector;
 use bellwether_model::{Mac, MiB, Vcpus, network::Carrier, vm::Devices};
 use std::{
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -65,6 +67,27 @@ impl Bench {
                     && namespace(*pid) == Some(here.clone())
             })
             .expect("libvirtd runs")
+    }
+    /// Has virsh do something on a host.
+    pub fn virsh(&self, host: usize, words: &[&str]) -> String {
+        let done = std::process::Command::new("virsh")
+            .args(["--connect", self.uri(host)])
+            .args(words)
+            .output()
+            .expect("virsh runs");
+        assert!(done.status.success(), "{words:?}: {done:?}");
+        String::from_utf8_lossy(&done.stdout).trim().to_owned()
+    }
+    /// Types a line on a guest's serial console.
+    pub fn type_line(&self, host: usize, vm: Uuid, line: &str) {
+        let console = self.virsh(host, &["ttyconsole", &vm.to_string()]);
+        let init = self.lab.hosts[host].init.expect("the host runs").pid;
+        let mut console = std::fs::OpenOptions::new()
+            .write(true)
+            .custom_flags(libc::O_NOCTTY)
+            .open(format!("/proc/{init}/root{console}"))
+            .expect("the guest has a console");
+        writeln!(console, "{line}").expect("it takes what is typed");
     }
     /// Starts again what does not run of the lab.
     pub fn repair(&mut self) {

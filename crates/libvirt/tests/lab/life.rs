@@ -3,9 +3,12 @@
 use crate::bench::{Bench, definition, eventually, overlay};
 use bellwether_hypervisor::{HostEvent, HypervisorError, Ownership, VolumeSpec};
 use bellwether_model::observed::PowerState;
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 use uuid::Uuid;
 
@@ -245,6 +248,31 @@ async fn a_vm_from_definition_to_removal() {
             .any(|seen| seen.carrier == vm.carrier)
     );
 
+    // What the host tells unasked: memory taken from the guest, and somebody at its agent's channel.
+    let mut told = Vec::new();
+    let mut hears = |event: HostEvent| {
+        told.extend(std::iter::from_fn(|| events.try_recv().ok()));
+        told.contains(&event)
+    };
+    bench.virsh(0, &["setmem", &vm.uuid.to_string(), "150MiB", "--live"]);
+    eventually("the guest gave memory back", || {
+        std::future::ready(hears(HostEvent::Balloon(vm.uuid)))
+    })
+    .await;
+    eventually("somebody is at the agent's channel", || {
+        let heard = hears(HostEvent::Agent(vm.uuid));
+        // A guest that is still starting may miss a line: type it again.
+        if !heard {
+            bench.type_line(0, vm.uuid, "agent on");
+        }
+        async move {
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            heard
+        }
+    })
+    .await;
+    bench.type_line(0, vm.uuid, "agent off");
+
     // The screen: where the host's own configuration says, closed until a password is set.
     let (address, port) = host.screen(vm.uuid).await.unwrap().unwrap();
     println!("screen at {address}:{port}");
@@ -315,10 +343,11 @@ async fn a_vm_from_definition_to_removal() {
         .await
         .unwrap();
 
-    let mut lifecycle = 0;
-    while let Ok(event) = events.try_recv() {
-        lifecycle += u32::from(event == HostEvent::Lifecycle(vm.uuid));
-    }
+    told.extend(std::iter::from_fn(|| events.try_recv().ok()));
+    let lifecycle = told
+        .iter()
+        .filter(|told| **told == HostEvent::Lifecycle(vm.uuid))
+        .count();
     assert!(
         lifecycle >= 4,
         "defined, started, stopped, undefined: {lifecycle}"

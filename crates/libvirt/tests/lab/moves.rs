@@ -50,8 +50,10 @@ async fn a_vm_moves_and_comes_back() {
         Some(vm.ownership.clone())
     );
     assert!(two.screen(vm.uuid).await.unwrap().is_some());
-    // Back, with a definition for the other side, which keeps the carrier for the next start too.
+    // Back, with a definition for the other side, which keeps the carrier for the next start too; encrypted, as from one
+    // site to another.
     let back = MigrateSpec {
+        encrypt: true,
         carrier: Some(vm.carrier.clone()),
         ..spec(&bench, &vm, 0)
     };
