@@ -7,6 +7,7 @@
 pub mod view;
 
 mod approve;
+mod csv;
 mod doors;
 mod fleet;
 mod gather;

@@ -192,7 +192,8 @@ impl Store {
         sql(concat!(
             "SELECT ",
             columns!(),
-            " FROM migrations WHERE (source = $1 OR target = $1) AND (ended_at IS NULL OR ended_at >= $2)              ORDER BY started_at DESC, id DESC LIMIT $3"
+            " FROM migrations WHERE (source = $1 OR target = $1) AND (ended_at IS NULL OR ended_at >= $2) \
+             ORDER BY started_at DESC, id DESC LIMIT $3"
         ))
         .bind(host)
         .bind(since)
@@ -201,16 +202,19 @@ impl Store {
         .await
     }
 
-    /// The migrations under way, and those that ended at `since` or later.
+    /// The migrations under way, and those that ended at `since` or later, in the order they were begun, as of now or later;
+    /// kept as [`Store::records`] are.
     pub async fn recent_migrations(&self, since: Timestamp) -> Result<Vec<Migration>> {
-        sql(concat!(
-            "SELECT ",
-            columns!(),
-            " FROM migrations WHERE ended_at IS NULL OR ended_at >= $1 ORDER BY started_at, id"
-        ))
-        .bind(since)
-        .list(self.on(), from_row)
-        .await
+        let recent = |from: Timestamp| {
+            sql(concat!(
+                "SELECT ",
+                columns!(),
+                " FROM migrations WHERE ended_at IS NULL OR ended_at >= $1 ORDER BY started_at, id"
+            ))
+            .bind(from)
+            .list(self.on(), from_row)
+        };
+        self.kept_migrations(since, recent).await
     }
 }
 

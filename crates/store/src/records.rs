@@ -10,12 +10,13 @@ use crate::{
     vms,
 };
 use bellwether_model::{
-    HostId, ImageId, NetworkId, Result, StorageId, UserId, VmId, host::Host, image::Image,
-    job::Job, network::Network, people::User, policy::Policy, request::Request, storage::Storage,
-    vm::Vm,
+    HostId, ImageId, NetworkId, Result, StorageId, Timestamp, UserId, VmId, host::Host,
+    image::Image, job::Job, migration::Migration, network::Network, people::User, policy::Policy,
+    request::Request, storage::Storage, vm::Vm,
 };
 use std::{
     collections::{BTreeMap, HashMap},
+    future::Future,
     sync::Arc,
 };
 use tokio::sync::Mutex;
@@ -101,6 +102,7 @@ pub(crate) fn counter_of(table: &str) -> Option<&'static str> {
         "addresses" => "addresses",
         "vms" => "vms",
         "requests" => "requests",
+        "migrations" => "migrations",
         _ => return None,
     })
 }
@@ -147,6 +149,8 @@ pub(crate) struct Kept {
     pub open_jobs: Fresh<Vec<Job>>,
     records: Counted<Records>,
     requests: Counted<[Request]>,
+    /// Those under way, and those that ended at this moment or later.
+    migrations: Counted<(Timestamp, Vec<Migration>)>,
 }
 
 impl Store {
@@ -209,6 +213,30 @@ impl Store {
         let requests: Arc<[Request]> = self.requests(every).await?.into();
         *kept = Some((now, requests.clone()));
         Ok(requests)
+    }
+
+    /// The migrations under way or ended at `since` or later, read by `recent` where what is kept does not tell.
+    pub(crate) async fn kept_migrations<R: Future<Output = Result<Vec<Migration>>>>(
+        &self,
+        since: Timestamp,
+        recent: impl FnOnce(Timestamp) -> R,
+    ) -> Result<Vec<Migration>> {
+        let asked = self.counters().await?;
+        let mut kept = self.kept.migrations.lock().await;
+        let current = kept
+            .as_ref()
+            .filter(|(known, kept)| covers(known, "migrations", &asked) && kept.0 <= since);
+        let migrations = match current {
+            Some((_, migrations)) => migrations.clone(),
+            None => {
+                let now = self.counters().await?;
+                let migrations = Arc::new((since, recent(since).await?));
+                *kept = Some((now, migrations.clone()));
+                migrations
+            }
+        };
+        let counts = |migration: &&Migration| migration.ended_at.is_none_or(|ended| since <= ended);
+        Ok(migrations.1.iter().filter(counts).cloned().collect())
     }
 
     async fn counters(&self) -> Result<Arc<Counters>> {

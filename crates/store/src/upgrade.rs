@@ -95,6 +95,11 @@ pub(crate) const STORE: Schema = schema!(
             name: "find_and_count_jobs",
             text: include_str!("../upgrades/0007_find_and_count_jobs.sql"),
         },
+        Upgrade {
+            number: 8,
+            name: "count_changes_of_migrations",
+            text: include_str!("../upgrades/0008_count_changes_of_migrations.sql"),
+        },
     ]
 );
 

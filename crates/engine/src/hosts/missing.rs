@@ -8,11 +8,11 @@ use bellwether_model::{Error, Result, host::Host, host_uri::HostUri};
 /// What is still to be done by hand, until the connection has been proven: so that the server reaches the host, and that it
 /// and each other host can move VMs to one another.
 pub async fn missing(engine: &Engine, host: &Host) -> Result<Vec<Advice>> {
-    let others = engine.store().hosts().await?;
+    let records = engine.store().records().await?;
     let proven = engine.store().proven_ways(host.id).await?;
     let ways = connect::to_move(
         host,
-        &others,
+        &records.hosts,
         |from, to| proven.contains(&(from.id, to.id)),
         engine.settings().ssh_commands(),
     );

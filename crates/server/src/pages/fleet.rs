@@ -1,8 +1,9 @@
 //! The fleet's page: its picture and its table; the first steps of an empty one; the front door.
 
 use super::{
+    csv::{Csv, Known},
     gather, picture,
-    site::{AdminVisit, Visit, csv, go, show},
+    site::{AdminVisit, Visit, go, show},
     view::{
         Badge, List, ListQuery, Reading,
         fleet::{Fleet, SeenRow, Start, Step},
@@ -187,21 +188,6 @@ pub async fn fleet(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<
 pub async fn fleet_csv(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<Response> {
     let all = Seen::load(visit.engine()).await?;
     let (_, rows) = selected(&all, List::new("/fleet", &query, "name").in_one());
-    let rows = rows.into_iter().map(|(_, vm, host, name, owner)| {
-        let maybe = |value: Option<String>| value.unwrap_or_default();
-        vec![
-            vm.uuid.to_string(),
-            name.to_string(),
-            vm.name.clone(),
-            owner.to_string(),
-            vm.power.as_str().to_string(),
-            host.to_string(),
-            vm.vcpus.to_string(),
-            vm.memory.0.to_string(),
-            maybe(vm.cpu.map(|cpu| format!("{cpu:.3}"))),
-            maybe(vm.memory_used.map(|used| used.0.to_string())),
-        ]
-    });
     let head = [
         "uuid",
         "name",
@@ -214,7 +200,22 @@ pub async fn fleet_csv(visit: AdminVisit, Query(query): Query<ListQuery>) -> Res
         "cpu_vcpus",
         "memory_used_mib",
     ];
-    Ok(csv("fleet", &head, rows.collect()))
+    let mut file = Csv::new(head, rows.len());
+    for (_, vm, host, name, owner) in rows {
+        file.row([
+            &vm.uuid,
+            &name,
+            &vm.name,
+            &owner,
+            &vm.power.as_str(),
+            &host,
+            &vm.vcpus,
+            &vm.memory.0,
+            &Known(vm.cpu.map(|cpu| format!("{cpu:.3}"))),
+            &Known(vm.memory_used.map(|used| used.0)),
+        ]);
+    }
+    Ok(file.answer("fleet"))
 }
 
 pub async fn start(visit: AdminVisit) -> Result<Response> {

@@ -227,7 +227,9 @@ pub async fn one(
     Path(id): Path<HostId>,
     Query(range): Query<Range>,
 ) -> Result<Response> {
-    let host = visit.engine().store().host(id).await?;
+    let records = visit.engine().store().records().await?;
+    let host = records.host(id).cloned();
+    let host = host.ok_or_else(|| Error::not_found("host"))?;
     show(&page(&visit, host, range.range.as_deref(), Back::default()).await?)
 }
 

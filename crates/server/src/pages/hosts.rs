@@ -1,7 +1,8 @@
 //! Hosts: the list, and adding one.
 
 use super::{
-    site::{AdminVisit, Typed, again, csv, show, typed_wrong},
+    csv::{Csv, Known},
+    site::{AdminVisit, Typed, again, show, typed_wrong},
     view::{
         Badge, Form, List, ListQuery, Reading, badge,
         hosts::{HostAdded, HostRow, Hosts, Missing, NewHost},
@@ -151,23 +152,6 @@ pub async fn list(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<R
 pub async fn list_csv(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<Response> {
     let look = visit.engine().look().await?;
     let (_, rows) = selected(&look, listed(&query).in_one());
-    let rows = rows.into_iter().map(|line| {
-        let maybe = |value: Option<String>| value.unwrap_or_default();
-        vec![
-            line.host.id.to_string(),
-            line.host.name.clone(),
-            line.host.uri.clone(),
-            line.badge().word.into(),
-            maybe(line.vms().map(|vms| vms.to_string())),
-            line.room.vcpus.0.to_string(),
-            line.room.vcpus_limit.0.to_string(),
-            maybe(line.seen.cpu.map(|cpu| format!("{cpu:.3}"))),
-            line.room.memory.0.to_string(),
-            line.room.memory_limit.0.to_string(),
-            maybe(line.seen.memory_used.map(|used| used.0.to_string())),
-            line.host.site.clone(),
-        ]
-    });
     let head = [
         "id",
         "name",
@@ -182,7 +166,24 @@ pub async fn list_csv(visit: AdminVisit, Query(query): Query<ListQuery>) -> Resu
         "memory_used_mib",
         "site",
     ];
-    Ok(csv("hosts", &head, rows.collect()))
+    let mut file = Csv::new(head, rows.len());
+    for line in rows {
+        file.row([
+            &line.host.id,
+            &line.host.name,
+            &line.host.uri,
+            &line.badge().word,
+            &Known(line.vms()),
+            &line.room.vcpus.0,
+            &line.room.vcpus_limit.0,
+            &Known(line.seen.cpu.map(|cpu| format!("{cpu:.3}"))),
+            &line.room.memory.0,
+            &line.room.memory_limit.0,
+            &Known(line.seen.memory_used.map(|used| used.0)),
+            &line.host.site,
+        ]);
+    }
+    Ok(file.answer("hosts"))
 }
 
 /// What a host says of itself, in words.

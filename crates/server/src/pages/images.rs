@@ -1,8 +1,9 @@
 //! Images: what there is, the catalogue, and one of them.
 
 use super::{
+    csv::{Csv, Known},
     gather,
-    site::{AdminVisit, Typed, Visit, again, csv, done, show, typed_wrong},
+    site::{AdminVisit, Typed, Visit, again, done, show, typed_wrong},
     view::{
         Badge, Form, List, ListQuery,
         images::{Entry, ImagePage, ImageRow, Images},
@@ -150,20 +151,6 @@ pub async fn list(visit: Visit, Query(query): Query<ListQuery>) -> Result<Respon
 
 pub async fn list_csv(visit: Visit, Query(query): Query<ListQuery>) -> Result<Response> {
     let (_, rows, _) = selected(&visit, listed(&query).in_one()).await?;
-    let rows = rows.into_iter().map(|image| {
-        let bytes = |bytes: Option<u64>| bytes.map(|bytes| bytes.to_string()).unwrap_or_default();
-        vec![
-            image.id.to_string(),
-            image.name,
-            image.os,
-            Badge::from(image.state).word.into(),
-            bytes(image.file_bytes),
-            bytes(image.virtual_bytes),
-            image.min_disk.0.to_string(),
-            image.min_memory.0.to_string(),
-            image.verified.to_string(),
-        ]
-    });
     let head = [
         "id",
         "name",
@@ -175,7 +162,21 @@ pub async fn list_csv(visit: Visit, Query(query): Query<ListQuery>) -> Result<Re
         "min_memory_mib",
         "verified",
     ];
-    Ok(csv("images", &head, rows.collect()))
+    let mut file = Csv::new(head, rows.len());
+    for image in rows {
+        file.row([
+            &image.id,
+            &image.name,
+            &image.os,
+            &Badge::from(image.state).word,
+            &Known(image.file_bytes),
+            &Known(image.virtual_bytes),
+            &image.min_disk.0,
+            &image.min_memory.0,
+            &image.verified,
+        ]);
+    }
+    Ok(file.answer("images"))
 }
 
 pub async fn from_catalogue(visit: AdminVisit, typed: Typed) -> Result<Response> {

@@ -2,7 +2,7 @@
 
 use super::{
     gather, requests,
-    site::{AdminVisit, csv, job_names, job_words, show},
+    site::{AdminVisit, job_names, job_words, show},
     view::{
         Badge, List, ListQuery,
         requests::{Inbox, Waiting},
@@ -103,7 +103,7 @@ pub async fn inbox(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<
 
 pub async fn inbox_csv(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<Response> {
     let (_, rows) = selected(&visit, listed(&query).in_one()).await?;
-    Ok(csv("inbox", &requests::CSV_HEAD, requests::csv_rows(rows)))
+    Ok(requests::file("inbox", rows))
 }
 
 /// At most about a line.

@@ -1,8 +1,9 @@
 //! My machines, and all machines.
 
 use super::{
+    csv::Csv,
     gather,
-    site::{AdminVisit, Visit, csv, show},
+    site::{AdminVisit, Visit, show},
     view::{
         Badge, List, ListQuery,
         machines::{AllMachines, Awaited, Machine, MachineRow, Machines},
@@ -191,21 +192,6 @@ pub async fn all_csv(visit: AdminVisit, Query(query): Query<ListQuery>) -> Resul
     let records = visit.engine().store().records().await?;
     let list = List::new("/vms", &query, "name").in_one();
     let (_, rows) = selected(&records, visit.engine().today(), list);
-    let rows = rows.into_iter().map(|(vm, owner, host)| {
-        vec![
-            vm.id.to_string(),
-            vm.name.clone(),
-            owner.into(),
-            vm.state.to_string(),
-            host.into(),
-            vm.vcpus.0.to_string(),
-            vm.memory.0.to_string(),
-            vm.disk.0.to_string(),
-            vm.address.to_string(),
-            vm.lease_from.to_string(),
-            vm.lease_until.to_string(),
-        ]
-    });
     let head = [
         "id",
         "name",
@@ -219,5 +205,21 @@ pub async fn all_csv(visit: AdminVisit, Query(query): Query<ListQuery>) -> Resul
         "from",
         "until",
     ];
-    Ok(csv("machines", &head, rows.collect()))
+    let mut file = Csv::new(head, rows.len());
+    for (vm, owner, host) in rows {
+        file.row([
+            &vm.id,
+            &vm.name,
+            &owner,
+            &vm.state,
+            &host,
+            &vm.vcpus.0,
+            &vm.memory.0,
+            &vm.disk.0,
+            &vm.address,
+            &vm.lease_from,
+            &vm.lease_until,
+        ]);
+    }
+    Ok(file.answer("machines"))
 }

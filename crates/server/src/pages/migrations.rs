@@ -1,6 +1,7 @@
 //! Moving machines: where one could go, the moves under way and past.
 
 use super::{
+    csv::{Csv, Known},
     gather,
     site::{AdminVisit, Typed, again, go, show, typed_wrong, vm_name},
     view::{
@@ -351,22 +352,6 @@ pub async fn migrations(visit: AdminVisit, Query(query): Query<ListQuery>) -> Re
 pub async fn migrations_csv(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<Response> {
     let (_, rows, names) =
         selected(&visit, List::new("/migrations", &query, "-when").in_one()).await?;
-    let rows = rows.into_iter().map(|(migration, vm)| {
-        let number = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
-        vec![
-            migration.id.to_string(),
-            vm,
-            names.host(migration.source).unwrap_or_default(),
-            names.host(migration.target).unwrap_or_default(),
-            migration.outcome.as_str().to_string(),
-            migration.started_at.rfc3339(),
-            number(migration.total_ms),
-            number(migration.downtime_ms),
-            number(migration.bytes),
-            number(migration.rounds),
-            migration.reason.unwrap_or_default(),
-        ]
-    });
     let head = [
         "id",
         "vm",
@@ -380,5 +365,21 @@ pub async fn migrations_csv(visit: AdminVisit, Query(query): Query<ListQuery>) -
         "rounds",
         "reason",
     ];
-    Ok(super::site::csv("migrations", &head, rows.collect()))
+    let mut file = Csv::new(head, rows.len());
+    for (migration, vm) in rows {
+        file.row([
+            &migration.id,
+            &vm,
+            &Known(names.host(migration.source)),
+            &Known(names.host(migration.target)),
+            &migration.outcome.as_str(),
+            &migration.started_at.rfc3339(),
+            &Known(migration.total_ms),
+            &Known(migration.downtime_ms),
+            &Known(migration.bytes),
+            &Known(migration.rounds),
+            &Known(migration.reason),
+        ]);
+    }
+    Ok(file.answer("migrations"))
 }

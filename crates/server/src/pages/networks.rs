@@ -1,9 +1,10 @@
 //! Networks: what carries them found on the hosts, named and confirmed here with the addresses to give.
 
 use super::{
+    csv::Csv,
     gather,
     hosts::carrier_words,
-    site::{AdminVisit, Typed, again, csv, done, show, typed_wrong},
+    site::{AdminVisit, Typed, again, done, show, typed_wrong},
     view::{
         Badge, Form, List, ListQuery, badge,
         form::Choice,
@@ -168,18 +169,6 @@ pub async fn list(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<R
 
 pub async fn list_csv(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<Response> {
     let (_, rows) = selected(&visit, listed(&query).in_one()).await?;
-    let rows = rows.into_iter().map(|(network, _, free, machines)| {
-        vec![
-            network.id.to_string(),
-            network.cidr(),
-            network.range_from.to_string(),
-            network.range_until.to_string(),
-            free.to_string(),
-            network.members.len().to_string(),
-            machines.to_string(),
-            network.name,
-        ]
-    });
     let head = [
         "id",
         "cidr",
@@ -190,7 +179,20 @@ pub async fn list_csv(visit: AdminVisit, Query(query): Query<ListQuery>) -> Resu
         "machines",
         "name",
     ];
-    Ok(csv("networks", &head, rows.collect()))
+    let mut file = Csv::new(head, rows.len());
+    for (network, _, free, machines) in rows {
+        file.row([
+            &network.id,
+            &network.cidr(),
+            &network.range_from,
+            &network.range_until,
+            &free,
+            &network.members.len(),
+            &machines,
+            &network.name,
+        ]);
+    }
+    Ok(file.answer("networks"))
 }
 
 fn dns_text(network: &Network) -> String {

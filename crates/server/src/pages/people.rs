@@ -1,8 +1,9 @@
 //! People, policy, audit, and the style guide of a debug build.
 
 use super::{
+    csv::Csv,
     gather,
-    site::{AdminVisit, Typed, again, csv, done, show, typed_wrong},
+    site::{AdminVisit, Typed, again, done, show, typed_wrong},
     view::{
         Badge, Form, List, ListQuery,
         people::{Audit, AuditRow, People, PersonRow, PolicyPage},
@@ -96,20 +97,6 @@ pub async fn people(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result
 
 pub async fn people_csv(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<Response> {
     let (_, rows) = selected(&visit, List::new("/people", &query, "login").in_one()).await?;
-    let rows = rows.into_iter().map(|(user, total)| {
-        vec![
-            user.id.to_string(),
-            user.login,
-            user.full_name,
-            user.mail,
-            user.role.as_str().to_string(),
-            user.state.to_string(),
-            total.vms.to_string(),
-            total.vcpus.0.to_string(),
-            total.memory.0.to_string(),
-            total.disk.0.to_string(),
-        ]
-    });
     let head = [
         "id",
         "login",
@@ -122,7 +109,22 @@ pub async fn people_csv(visit: AdminVisit, Query(query): Query<ListQuery>) -> Re
         "memory_mib",
         "disk_gib",
     ];
-    Ok(csv("people", &head, rows.collect()))
+    let mut file = Csv::new(head, rows.len());
+    for (user, total) in rows {
+        file.row([
+            &user.id,
+            &user.login,
+            &user.full_name,
+            &user.mail,
+            &user.role.as_str(),
+            &user.state,
+            &total.vms,
+            &total.vcpus.0,
+            &total.memory.0,
+            &total.disk.0,
+        ]);
+    }
+    Ok(file.answer("people"))
 }
 
 pub async fn state(visit: AdminVisit, Path(id): Path<UserId>, typed: Typed) -> Result<Response> {

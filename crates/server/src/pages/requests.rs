@@ -1,8 +1,9 @@
 //! Asking for a machine, and what became of it.
 
 use super::{
+    csv::{Csv, Known},
     gather,
-    site::{Typed, Visit, again, csv, done, show, typed_wrong},
+    site::{Typed, Visit, again, done, show, typed_wrong},
     view::{
         Badge, Form, List, ListQuery,
         requests::{
@@ -95,43 +96,42 @@ pub async fn list(visit: Visit, Query(query): Query<ListQuery>) -> Result<Respon
 pub async fn list_csv(visit: Visit, Query(query): Query<ListQuery>) -> Result<Response> {
     let list = List::new("/requests", &query, "-made").in_one();
     let (_, rows) = selected(&visit, list).await?;
-    Ok(csv("requests", &CSV_HEAD, csv_rows(rows)))
+    Ok(file("requests", rows))
 }
 
-/// Columns of requests in a file.
-pub const CSV_HEAD: [&str; 11] = [
-    "id",
-    "name",
-    "owner",
-    "state",
-    "vcpus",
-    "memory_mib",
-    "disk_gib",
-    "from",
-    "until",
-    "purpose",
-    "reason",
-];
-
-/// Requests with the logins of their owners, in the columns of [`CSV_HEAD`].
-pub fn csv_rows(rows: Vec<(Request, String)>) -> Vec<Vec<String>> {
-    let row = |(request, owner): (Request, String)| {
+/// Requests with the logins of their owners as a file.
+pub fn file(name: &str, rows: Vec<(Request, String)>) -> Response {
+    let head = [
+        "id",
+        "name",
+        "owner",
+        "state",
+        "vcpus",
+        "memory_mib",
+        "disk_gib",
+        "from",
+        "until",
+        "purpose",
+        "reason",
+    ];
+    let mut file = Csv::new(head, rows.len());
+    for (request, owner) in rows {
         let spec = request.spec;
-        vec![
-            request.id.to_string(),
-            spec.name,
-            owner,
-            request.state.to_string(),
-            spec.vcpus.0.to_string(),
-            spec.memory.0.to_string(),
-            spec.disk.0.to_string(),
-            spec.from.to_string(),
-            spec.until.to_string(),
-            spec.purpose,
-            request.reason.unwrap_or_default(),
-        ]
-    };
-    rows.into_iter().map(row).collect()
+        file.row([
+            &request.id,
+            &spec.name,
+            &owner,
+            &request.state,
+            &spec.vcpus.0,
+            &spec.memory.0,
+            &spec.disk.0,
+            &spec.from,
+            &spec.until,
+            &spec.purpose,
+            &Known(request.reason),
+        ]);
+    }
+    file.answer(name)
 }
 
 /// The quick choices: word, name, last day when it begins on `from`. None is longer than the policy allows.

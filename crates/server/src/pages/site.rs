@@ -388,44 +388,6 @@ pub fn typed_wrong(error: Error) -> Result<Error> {
     }
 }
 
-/// A file to be saved.
-pub fn csv(name: &str, head: &[&str], rows: Vec<Vec<String>>) -> Response {
-    let mut text = String::new();
-    let mut line = |cells: &mut dyn Iterator<Item = &str>| {
-        for (n, cell) in cells.enumerate() {
-            if n > 0 {
-                text.push(',');
-            }
-            // A spreadsheet must not take what somebody typed for a formula.
-            let guard = if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-                "'"
-            } else {
-                ""
-            };
-            text.push('"');
-            text.push_str(guard);
-            for (n, part) in cell.split('"').enumerate() {
-                text.push_str(if n > 0 { "\"\"" } else { "" });
-                text.push_str(part);
-            }
-            text.push('"');
-        }
-        text.push_str("\r\n");
-    };
-    line(&mut head.iter().copied());
-    for row in &rows {
-        line(&mut row.iter().map(String::as_str));
-    }
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_string()),
-        (
-            header::CONTENT_DISPOSITION,
-            format!("attachment; filename=\"{name}.csv\""),
-        ),
-    ];
-    (headers, text).into_response()
-}
-
 /// The names jobs are told with.
 pub async fn job_names(engine: &Engine, records: Arc<Records>, jobs: &[Job]) -> Result<Directory> {
     let vms = jobs.iter().filter_map(|job| job.subject.vm).collect();

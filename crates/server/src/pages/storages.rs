@@ -1,9 +1,10 @@
 //! Storages: pools found on the hosts, named and confirmed here.
 
 use super::{
+    csv::{Csv, Known},
     gather,
     hosts::room_words,
-    site::{AdminVisit, Typed, again, csv, done, show, typed_wrong},
+    site::{AdminVisit, Typed, again, done, show, typed_wrong},
     view::{
         Badge, Form, List, ListQuery, badge,
         places::{Found, Member, PlaceRow, StoragePage, Storages},
@@ -158,19 +159,6 @@ pub async fn list(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<R
 
 pub async fn list_csv(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<Response> {
     let (_, rows) = selected(&visit, listed(&query).in_one()).await?;
-    let rows = rows.into_iter().map(|(storage, state, room, machines)| {
-        let bytes = |n: Option<u64>| n.map(|n| n.to_string()).unwrap_or_default();
-        vec![
-            storage.id.to_string(),
-            storage.name,
-            storage.kind.as_str().into(),
-            state.word.into(),
-            storage.members.len().to_string(),
-            bytes(room.map(|room| room.0)),
-            bytes(room.map(|room| room.1)),
-            machines.to_string(),
-        ]
-    });
     let head = [
         "id",
         "name",
@@ -181,7 +169,20 @@ pub async fn list_csv(visit: AdminVisit, Query(query): Query<ListQuery>) -> Resu
         "capacity_bytes",
         "machines",
     ];
-    Ok(csv("storages", &head, rows.collect()))
+    let mut file = Csv::new(head, rows.len());
+    for (storage, state, room, machines) in rows {
+        file.row([
+            &storage.id,
+            &storage.name,
+            &storage.kind.as_str(),
+            &state.word,
+            &storage.members.len(),
+            &Known(room.map(|room| room.0)),
+            &Known(room.map(|room| room.1)),
+            &machines,
+        ]);
+    }
+    Ok(file.answer("storages"))
 }
 
 /// What an act on one storage brings back to its page.

@@ -23,6 +23,7 @@ mod tiers;
 use crate::{
     db::{Db, Durability, Target},
     fault,
+    fresh::Fresh,
     sql::{On, sql},
     tx::{Tx, Waiting},
     upgrade::{self, Failure},
@@ -75,6 +76,8 @@ pub(crate) struct Inner {
     /// By thing: entity, signal, number.
     ids: Mutex<Ids>,
     refreshing: tokio::sync::Mutex<()>,
+    /// Of many who read at the same time one follows the journal for all.
+    followed: Fresh<()>,
     settling: tokio::sync::Mutex<()>,
 }
 
@@ -103,6 +106,7 @@ impl History {
             open: Mutex::default(),
             ids: Mutex::default(),
             refreshing: tokio::sync::Mutex::default(),
+            followed: Fresh::default(),
             settling: tokio::sync::Mutex::default(),
         };
         if let Err(e) = inner.load().await {

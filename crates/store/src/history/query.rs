@@ -9,9 +9,13 @@ use crate::{
     sql::{On, sql},
 };
 use bellwether_model::{Result, Timestamp};
+use std::collections::{BTreeSet, HashMap};
 
 /// Starts of blocks per statement.
 const STARTS: usize = 16;
+
+/// Series per statement: what a page draws of one thing.
+const SERIES: usize = 8;
 
 impl History {
     /// The points of each series in `from..to`, one per `step_s` seconds, in the order asked; a series nobody measured has
@@ -29,64 +33,95 @@ impl History {
         // Not measured yet, and before anything could be: asking for it costs nothing.
         let (from, to) = (from.seconds().max(0), to.seconds().min(i64::from(u32::MAX)));
         let db = self.inner.db();
-        self.inner.refresh(&db).await?;
-        let mut all = Vec::with_capacity(keys.len());
-        for key in keys {
-            let points = match self.inner.id(key) {
-                Some(id) if from < to => self.inner.points(&db, id, from, to, step).await?,
-                _ => Vec::new(),
-            };
-            all.push(Series { key: *key, points });
-        }
-        Ok(all)
+        let follow = self.inner.refresh(&db);
+        self.inner.followed.get(follow).await?;
+        let ids: Vec<Option<u32>> = keys.iter().map(|key| self.inner.id(key)).collect();
+        let measured: BTreeSet<u32> = ids.iter().copied().flatten().collect();
+        let measured = Vec::from_iter(measured);
+        let points = if from < to {
+            self.inner.points(&db, &measured, from, to, step).await?
+        } else {
+            HashMap::new()
+        };
+        let series = keys.iter().zip(ids).map(|(key, id)| Series {
+            key: *key,
+            points: id
+                .and_then(|id| points.get(&id))
+                .cloned()
+                .unwrap_or_default(),
+        });
+        Ok(series.collect())
     }
 }
 
 impl Inner {
-    async fn points(&self, db: &Db, id: u32, from: i64, to: i64, step: i64) -> Result<Vec<Point>> {
-        let (newest, closed) = {
+    /// The points of each of the series.
+    async fn points(
+        &self,
+        db: &Db,
+        ids: &[u32],
+        from: i64,
+        to: i64,
+        step: i64,
+    ) -> Result<HashMap<u32, Vec<Point>>> {
+        // Both from one moment: what is closed between the two reads is in neither.
+        let (tier, closed, from, recent) = {
             let open = self.open();
-            (open.newest, open.closed)
+            let tier = tiers::choose(step, from, open.newest);
+            let from = if as_taken(tier, step) {
+                from
+            } else {
+                let span = step.max(tier.step);
+                from.div_euclid(span) * span
+            };
+            let late_too = if tier.step == 0 {
+                from
+            } else {
+                from.max(open.closed)
+            };
+            let samples = |id: &u32| (*id, open.samples(*id, late_too, to));
+            let recent: Vec<(u32, Vec<Roll>)> = ids.iter().map(samples).collect();
+            (tier, open.closed, from, recent)
         };
-        let tier = tiers::choose(step, from, newest);
-        let span = step.max(tier.step);
-        let as_taken = tier.step == 0 && step <= AS_TAKEN;
-        let from = if as_taken {
-            from
-        } else {
-            from.div_euclid(span) * span
-        };
-        let mut rolls = blocks(db, tier, id, from, to.min(closed)).await?;
-        rolls.retain(|roll| roll.time >= from && roll.time < to.min(closed));
-        let late_too = if tier.step == 0 {
-            from
-        } else {
-            from.max(closed)
-        };
-        let recent = self.open().samples(id, late_too, to);
-        let rolls = tiers::merge(rolls, &recent);
-        let rolls = if as_taken {
-            rolls
-        } else {
-            tiers::roll_up(rolls, span)
-        };
-        Ok(rolls
-            .into_iter()
-            .map(|roll| {
+        let until = to.min(closed);
+        let mut stored = blocks(db, tier, ids, from, until).await?;
+        let points = recent.into_iter().map(|(id, recent)| {
+            let mut rolls = stored.remove(&id).unwrap_or_default();
+            rolls.retain(|roll| roll.time >= from && roll.time < until);
+            let rolls = tiers::merge(rolls, &recent);
+            let rolls = if as_taken(tier, step) {
+                rolls
+            } else {
+                tiers::roll_up(rolls, step.max(tier.step))
+            };
+            let point = |roll: Roll| {
                 (
                     Timestamp::from_seconds(roll.time),
                     roll.average,
                     roll.lowest,
                     roll.highest,
                 )
-            })
-            .collect())
+            };
+            (id, rolls.into_iter().map(point).collect())
+        });
+        Ok(points.collect())
     }
 }
 
-/// What a series' blocks of one tier hold around `from..until`, in order.
-async fn blocks(db: &Db, tier: Tier, id: u32, from: i64, until: i64) -> Result<Vec<Roll>> {
-    let mut out = Vec::new();
+/// Whether samples are given as they were taken.
+fn as_taken(tier: Tier, step: i64) -> bool {
+    tier.step == 0 && step <= AS_TAKEN
+}
+
+/// What the series' blocks of one tier hold around `from..until`, in order.
+async fn blocks(
+    db: &Db,
+    tier: Tier,
+    ids: &[u32],
+    from: i64,
+    until: i64,
+) -> Result<HashMap<u32, Vec<Roll>>> {
+    let mut out: HashMap<u32, Vec<Roll>> = HashMap::new();
     // A block that is not kept any more need not be asked for.
     let oldest = from.max(until - tier.keep - 2 * tier.span);
     let starts: Vec<i64> = (0..)
@@ -94,24 +129,34 @@ async fn blocks(db: &Db, tier: Tier, id: u32, from: i64, until: i64) -> Result<V
         .take_while(|start| *start < until)
         .collect();
     for starts in starts.chunks(STARTS) {
-        let mut statement = sql(
-            "SELECT start, data FROM metrics_blocks WHERE tier = $1 AND series = $2 AND start IN \
-             ($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ORDER BY start",
-        )
-        .bind(tier.step)
-        .bind(id);
-        for index in 0..STARTS {
-            let start = starts.get(index).or(starts.last()).copied();
-            statement = statement.bind(start.unwrap_or_default());
-        }
-        let rows = statement
-            .list(On::Read(db), |row| {
-                Ok((row.get::<i64>("start")?, row.get::<Vec<u8>>("data")?))
-            })
-            .await?;
-        for (start, data) in rows {
-            out.extend(settle::read(tier, start, id, &data));
+        for ids in ids.chunks(SERIES) {
+            let mut statement = sql(
+                "SELECT series, start, data FROM metrics_blocks WHERE tier = $1 AND start IN ($2, $3, $4, $5, $6, $7, $8, $9, \
+                 $10, $11, $12, $13, $14, $15, $16, $17) AND series IN ($18, $19, $20, $21, $22, $23, $24, $25) ORDER BY start",
+            )
+            .bind(tier.step);
+            for start in filled::<_, STARTS>(starts) {
+                statement = statement.bind(start);
+            }
+            for id in filled::<_, SERIES>(ids) {
+                statement = statement.bind(id);
+            }
+            let rows = statement
+                .list(On::Read(db), |row| {
+                    let data: Vec<u8> = row.get("data")?;
+                    Ok((row.size::<u32>("series")?, row.get::<i64>("start")?, data))
+                })
+                .await?;
+            for (id, start, data) in rows {
+                let read = settle::read(tier, start, id, &data);
+                out.entry(id).or_default().extend(read);
+            }
         }
     }
     Ok(out)
+}
+
+/// `N` values for an `IN ($a, …)` list: the last of them is repeated.
+fn filled<T: Copy + Default, const N: usize>(values: &[T]) -> [T; N] {
+    std::array::from_fn(|n| values.get(n).or(values.last()).copied().unwrap_or_default())
 }

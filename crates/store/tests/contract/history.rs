@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 crate::cases!(
     samples_are_there_at_once_and_after_closing,
+    many_series_are_read_at_once_and_none_is_taken_for_another,
     roll_ups_keep_average_lowest_and_highest,
     a_gap_stays_a_gap_and_unknown_is_absent,
     a_restart_loses_nothing_that_was_appended,
@@ -73,6 +74,54 @@ async fn samples_are_there_at_once_and_after_closing(world: World) {
     );
     assert_eq!(points(&history, other, 0, HOUR, 10).await, []);
     assert_eq!(points(&history, cpu, HOUR, 0, 10).await, [], "reversed");
+    history.close().await;
+}
+
+async fn many_series_are_read_at_once_and_none_is_taken_for_another(world: World) {
+    const SIGNALS: [&str; 10] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+    let history = History::open(&world.url).await.unwrap();
+    let value = |thing: u128, signal: usize, t: i64| {
+        (thing * 10_000_000) as f32 + (signal as i64 * 100_000 + t) as f32
+    };
+    for t in (0..HOUR + 600).step_by(100) {
+        let mut all = Vec::new();
+        for thing in [1, 2] {
+            for (n, signal) in SIGNALS.into_iter().enumerate() {
+                all.push((key(thing, signal), value(thing, n, t)));
+            }
+        }
+        history.append(at(t), &all).await.unwrap();
+    }
+    history.settle(at(HOUR + 60)).await.unwrap();
+    // One twice, and one that nobody measured.
+    let mut asked: Vec<(u128, usize)> = (0..10).rev().map(|n| (2, n)).collect();
+    asked.extend((0..10).map(|n| (1, n)));
+    asked.push((2, 3));
+    let mut keys: Vec<SeriesKey> = asked
+        .iter()
+        .map(|(thing, n)| key(*thing, SIGNALS[*n]))
+        .collect();
+    keys.push(key(3, "a"));
+    for step in [10, 600] {
+        let series = history
+            .range(&keys, at(0), at(2 * HOUR), step)
+            .await
+            .unwrap();
+        let answered: Vec<SeriesKey> = series.iter().map(|series| series.key).collect();
+        assert_eq!(answered, keys);
+        for (series, (thing, n)) in series.iter().zip(&asked) {
+            assert_eq!(series.points.len(), if step == 10 { 42 } else { 7 });
+            for (moment, _, lowest, _) in &series.points {
+                assert_eq!(
+                    *lowest,
+                    value(*thing, *n, moment.seconds() - T0),
+                    "{:?}",
+                    series.key
+                );
+            }
+        }
+        assert_eq!(series[keys.len() - 1].points, []);
+    }
     history.close().await;
 }
 

@@ -241,6 +241,24 @@ async fn how_the_last_moves_between_two_hosts_went(world: World) {
         BTreeSet::from([None, Some(at(8)), Some(at(9))])
     );
     assert_eq!(recent(100).await, BTreeSet::from([None]));
+    // Asked about an earlier time than before, and after one more ended.
+    assert_eq!(recent(7).await.len(), 4);
+    let mut ended = all
+        .iter()
+        .find(|one| one.ended_at.is_none())
+        .unwrap()
+        .clone();
+    (ended.ended_at, ended.outcome) = (Some(at(50)), Completed);
+    let mut tx = store.begin().await.unwrap();
+    tx.update_migration(&ended).await.unwrap();
+    assert_eq!(recent(100).await, BTreeSet::from([None]));
+    tx.commit().await.unwrap();
+    assert_eq!(recent(100).await, BTreeSet::new());
+    assert_eq!(recent(9).await, BTreeSet::from([Some(at(9)), Some(at(50))]));
+    (ended.ended_at, ended.outcome) = (None, Running);
+    let mut tx = store.begin().await.unwrap();
+    tx.update_migration(&ended).await.unwrap();
+    tx.commit().await.unwrap();
     // From it and to it, and of very many the newest.
     let of = |host: HostId, since: i64, most: u32| {
         let store = store.clone();
