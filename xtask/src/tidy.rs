@@ -3,6 +3,7 @@
 //! Each rule is a function from what was read to findings; a finding names the place, what is wrong and what to do
 //! instead, so that nobody has to read this code to obey it.
 
+mod deny;
 mod edges;
 mod manifests;
 mod prose;
@@ -49,7 +50,9 @@ impl fmt::Display for Finding {
 /// When the repository can't be read, or cargo can't tell its dependencies.
 pub fn check(root: &Path) -> anyhow::Result<Vec<Finding>> {
     let files = tree::read(root)?;
-    let mut findings = edges::check(&edges::Workspace::ask_cargo(root)?);
+    let workspace = edges::Workspace::ask_cargo(root)?;
+    let mut findings = edges::check(&workspace);
+    findings.extend(deny::check(&deny::Policy::read(root)?, &workspace.packages));
     findings.extend(manifests::check(&files));
     findings.extend(words::check(&files));
     findings.extend(prose::check(root, &files));

@@ -380,6 +380,13 @@ async fn are_apart(engine: &Engine, members: &[StorageMember]) -> Result<()> {
             markers.push(Marker::write(engine, member).await?);
         }
         for here in &markers {
+            // What a host only did not look at would pass as not being there.
+            let looked = here.host.refresh_pool(&here.pool).await;
+            looked.map_err(|error| {
+                let mut error = Error::from(error);
+                error.message = format!("{}: {}", here.host_name, error.message);
+                error
+            })?;
             let volumes = here.host.volumes(&here.pool).await?;
             let foreign = |marker: &&Marker| {
                 marker.name != here.name && volumes.iter().any(|seen| seen.name == marker.name)

@@ -101,7 +101,9 @@ pub trait Power: Send + Sync {
 /// Volumes.
 #[async_trait]
 pub trait Volumes: Send + Sync {
-    /// Every volume of the pool, after a refresh.
+    /// Has the host look at the pool's storage anew, so that what came to it another way shows; `Busy` while it can't.
+    async fn refresh_pool(&self, pool: &str) -> Result<()>;
+    /// Every volume of the pool, after a refresh wherever one is possible.
     async fn volumes(&self, pool: &str) -> Result<Vec<VolumeSeen>>;
     /// One volume; none where it is not there. Sees files that came through another host.
     async fn volume(&self, pool: &str, name: &str) -> Result<Option<VolumeSeen>>;

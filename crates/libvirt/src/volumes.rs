@@ -15,6 +15,14 @@ use std::{thread, time::Duration};
 
 #[async_trait]
 impl Volumes for LibvirtHost {
+    async fn refresh_pool(&self, pool_name: &str) -> Result<()> {
+        let pool_name = pool_name.to_owned();
+        self.read("looking at a pool", SLOW, move |session| {
+            look_anew(&pool(&session.connect, &pool_name)?)
+        })
+        .await
+    }
+
     async fn volumes(&self, pool_name: &str) -> Result<Vec<VolumeSeen>> {
         let pool_name = pool_name.to_owned();
         self.read("listing volumes", SLOW, move |session| {
@@ -104,21 +112,30 @@ pub(crate) fn pool(connect: &Connect, name: &str) -> Result<Pool, Trouble> {
     Ok(pool)
 }
 
-/// Looks at the storage again. libvirt refuses while a volume of the pool is being written through it; what it knows is
-/// then as good as it gets, after a few tries.
-pub(crate) fn refresh(pool: &Pool) -> Result<(), Trouble> {
+/// Looks at the storage again. libvirt refuses while a volume of the pool is being written through it: busy, after a few
+/// tries.
+fn look_anew(pool: &Pool) -> Result<(), Trouble> {
     let mut left = 5;
     loop {
         match pool.refresh() {
             Err(failure) if failure.message.contains("asynchronous jobs") => {
                 if left == 0 {
-                    return Ok(());
+                    let why = "something is being written to the pool, and it is not looked at before that is done";
+                    return Err(HypervisorError::Busy(why.into()).into());
                 }
                 left -= 1;
                 thread::sleep(Duration::from_millis(100));
             }
             other => return Ok(other?),
         }
+    }
+}
+
+/// Looks at the storage again, or leaves it at what libvirt knows while something is being written.
+pub(crate) fn refresh(pool: &Pool) -> Result<(), Trouble> {
+    match look_anew(pool) {
+        Err(Trouble::Said(HypervisorError::Busy(_))) => Ok(()),
+        looked => looked,
     }
 }
 

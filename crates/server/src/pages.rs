@@ -28,6 +28,7 @@ mod routes;
 mod search;
 mod site;
 mod storages;
+mod typed;
 
 use crate::{
     error::{self, Asked},

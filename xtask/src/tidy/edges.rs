@@ -83,9 +83,20 @@ pub(crate) struct Edge {
     pub optional: bool,
 }
 
+/// A package of the build, ours or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Package {
+    /// Its name.
+    pub name: String,
+    /// Its licence as it says itself.
+    pub license: Option<String>,
+}
+
 /// What cargo says of the workspace.
 #[derive(Debug, Default)]
 pub(crate) struct Workspace {
+    /// Everything that is built.
+    pub packages: Vec<Package>,
     /// Each member by its package name, with what its manifest names.
     pub members: BTreeMap<String, Vec<Edge>>,
     /// Each package, ours or not, with what its build links; tests and benches apart.
@@ -119,6 +130,10 @@ impl Workspace {
         for package in items(&metadata["packages"]) {
             let (id, name) = (word(&package["id"])?, word(&package["name"])?);
             names.insert(id.to_owned(), name.to_owned());
+            workspace.packages.push(Package {
+                name: name.to_owned(),
+                license: package["license"].as_str().map(str::to_owned),
+            });
             if members.contains(id) {
                 let edges = items(&package["dependencies"])
                     .map(|dependency| {

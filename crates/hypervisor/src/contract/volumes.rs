@@ -45,6 +45,7 @@ pub(super) async fn creating_twice_is_fine_and_differently_is_not(context: &Cont
             ..wanted.clone()
         };
         refused!(host.create_volume(&pool, &larger).await, AlreadyThere(_));
+        host.refresh_pool(&pool).await?;
         let listed = host.volumes(&pool).await?;
         ensure!(
             listed.iter().any(|volume| volume.name == wanted.name),
@@ -101,6 +102,7 @@ pub(super) async fn unknown_pools_and_volumes(context: &Context) -> Outcome {
         context.subject().shared_pool(),
         context.name("pool"),
     );
+    refused!(host.refresh_pool(&nowhere).await, NoSuchPool(_));
     refused!(host.volumes(&nowhere).await, NoSuchPool(_));
     refused!(host.volume(&nowhere, "x").await, NoSuchPool(_));
     refused!(host.delete_volume(&nowhere, "x").await, NoSuchPool(_));

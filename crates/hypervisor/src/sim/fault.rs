@@ -31,6 +31,7 @@ pub enum Op {
     Reboot,
     Undefine,
     SetOwnership,
+    RefreshPool,
     Volumes,
     Volume,
     CreateVolume,

@@ -2,7 +2,8 @@
 
 use super::{
     gather, inbox, requests,
-    site::{AdminVisit, Typed, again, done, show, typed_wrong},
+    site::{AdminVisit, again, done, show, typed_wrong},
+    typed::Typed,
     view::{
         Form, badge,
         form::Choice as Offer,

@@ -1,7 +1,8 @@
 //! The ways in and out: sign-in, registration, sign-out, colours, the account, embedded files.
 
 use super::{
-    site::{self, Guest, THEME, Typed, Visit, again, again_with, done, go, show, typed_wrong},
+    site::{self, Guest, THEME, Visit, again, again_with, done, go, show, typed_wrong},
+    typed::Typed,
     view::{Form, assets, doors, words},
 };
 use crate::{

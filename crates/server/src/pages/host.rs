@@ -6,9 +6,10 @@ use super::{
     hosts::{carrier_words, facts_words, room_words},
     machine::sampled_words,
     networks,
-    site::{AdminVisit, Typed, again, done, show, typed_wrong},
+    site::{AdminVisit, again, done, show, typed_wrong},
+    typed::Typed,
     view::{
-        Form, Reading, badge,
+        Form, Held, Reading, badge,
         chart::Unit,
         hosts::{CarrierRow, HostPage, Missing, PoolRow},
         words,
@@ -199,22 +200,27 @@ async fn page(visit: &AdminVisit, host: Host, range: Option<&str>, back: Back) -
         act,
         off,
         remove: back.remove,
-        change: back.change.unwrap_or_else(|| {
-            Form::default()
-                .with("name", &host.name)
-                .with("uri", &host.uri)
-                .with("peer_uri", &host.peer_uri)
-                .with(
-                    "migration_address",
-                    host.migration_address.clone().unwrap_or_default(),
-                )
-                .with("site", &host.site)
-                .with("cores", host.cores)
-                .with("memory_gib", words::gib_exact(host.memory))
-        }),
+        change: back
+            .change
+            .unwrap_or_else(|| as_it_is(&host).noted("", &[])),
         history: gather::history(engine, "host", host.id, 20).await?,
         name: host.name,
     })
+}
+
+/// The form of the host's own values.
+fn as_it_is(host: &Host) -> Form {
+    Form::default()
+        .with("name", &host.name)
+        .with("uri", &host.uri)
+        .with("peer_uri", &host.peer_uri)
+        .with(
+            "migration_address",
+            host.migration_address.clone().unwrap_or_default(),
+        )
+        .with("site", &host.site)
+        .with("cores", host.cores)
+        .with("memory_gib", words::gib_exact(host.memory))
 }
 
 #[derive(Default, Deserialize)]
@@ -293,9 +299,14 @@ pub async fn mode(visit: AdminVisit, Path(id): Path<HostId>, typed: Typed) -> Re
     }
 }
 
-pub async fn change(visit: AdminVisit, Path(id): Path<HostId>, typed: Typed) -> Result<Response> {
+pub async fn change(
+    visit: AdminVisit,
+    Path(id): Path<HostId>,
+    mut typed: Typed,
+) -> Result<Response> {
     let engine = visit.engine();
     let before = engine.store().host(id).await?;
+    let kept_up = typed.keep_up(&Held::of_form(&as_it_is(&before), "", &[]));
     let peer_uri = typed.get("peer_uri");
     let input = || -> Result<engine_hosts::HostChange, Error> {
         Ok(engine_hosts::HostChange {
@@ -309,7 +320,7 @@ pub async fn change(visit: AdminVisit, Path(id): Path<HostId>, typed: Typed) -> 
             memory_mib: typed.gib_as_mib("memory_gib")?,
         })
     };
-    let changed = match input() {
+    let changed = match kept_up.and_then(|()| input()) {
         Ok(input) => engine_hosts::update(engine, &visit.admin, id, input).await,
         Err(error) => Err(error),
     };

@@ -2,7 +2,8 @@
 
 use super::{
     csv::{Csv, Known},
-    site::{AdminVisit, Typed, again, show, typed_wrong},
+    site::{AdminVisit, again, show, typed_wrong},
+    typed::Typed,
     view::{
         Badge, Form, List, ListQuery, Reading, badge,
         hosts::{HostAdded, HostRow, Hosts, Missing, NewHost},

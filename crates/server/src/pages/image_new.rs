@@ -1,7 +1,8 @@
 //! Adding an image: by URL, or a file that is uploaded.
 
 use super::{
-    site::{AdminVisit, Typed, again, again_with, done, show, typed_wrong},
+    site::{AdminVisit, again, again_with, done, show, typed_wrong},
+    typed::Typed,
     view::{Form, images::NewImagePage},
 };
 use crate::{

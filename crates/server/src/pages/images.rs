@@ -3,7 +3,8 @@
 use super::{
     csv::{Csv, Known},
     gather,
-    site::{AdminVisit, Typed, Visit, again, done, show, typed_wrong},
+    site::{AdminVisit, Visit, again, done, show, typed_wrong},
+    typed::Typed,
     view::{
         Badge, Form, List, ListQuery,
         images::{Entry, ImagePage, ImageRow, Images},

@@ -3,7 +3,8 @@
 use super::{
     gather::{self, Wanted},
     machines::{ends_soon, ssh_line},
-    site::{Typed, Visit, again, done, job_words, show, typed_wrong},
+    site::{Visit, again, done, job_words, show, typed_wrong},
+    typed::Typed,
     view::{
         Form, Reading,
         chart::Unit,

@@ -3,7 +3,8 @@
 use super::{
     csv::{Csv, Known},
     gather,
-    site::{AdminVisit, Typed, again, go, show, typed_wrong, vm_name},
+    site::{AdminVisit, again, go, show, typed_wrong, vm_name},
+    typed::Typed,
     view::{
         Badge, Form, List, ListQuery, Reading,
         migrate::{CheckLine, Migrate, MigrationPage, MigrationRow, Migrations, Target},

@@ -4,9 +4,10 @@ use super::{
     csv::Csv,
     gather,
     hosts::carrier_words,
-    site::{AdminVisit, Typed, again, done, show, typed_wrong},
+    site::{AdminVisit, again, done, show, typed_wrong},
+    typed::Typed,
     view::{
-        Badge, Form, List, ListQuery, badge,
+        Badge, Form, Held, List, ListQuery, badge,
         form::Choice,
         places::{Found, Member, NetworkPage, Networks, PlaceRow},
         words,
@@ -230,22 +231,8 @@ async fn page(visit: &AdminVisit, id: NetworkId, back: Back) -> Result<NetworkPa
         }
     });
     let (change, ticked) = back.change.unwrap_or_else(|| {
-        let own = network.members.iter();
-        let form = Form::default()
-            .with("name", &network.name)
-            .with("cidr", network.cidr())
-            .with(
-                "gateway",
-                network.gateway.map_or(String::new(), |g| g.to_string()),
-            )
-            .with("dns", dns_text(network))
-            .with("range_from", network.range_from)
-            .with("range_until", network.range_until)
-            .with(
-                "vlan",
-                network.vlan.map_or(String::new(), |vlan| vlan.to_string()),
-            );
-        (form, own.map(|m| value(m.host, &m.carrier)).collect())
+        let (form, own) = as_it_is(network);
+        (form.noted("member", &own), own)
     });
     Ok(NetworkPage {
         frame: visit.page(network.name.clone(), "/networks").await?,
@@ -282,6 +269,26 @@ async fn page(visit: &AdminVisit, id: NetworkId, back: Back) -> Result<NetworkPa
         history: gather::history(engine, "network", id, 20).await?,
         name: network.name.clone(),
     })
+}
+
+/// The form of the network's own values, and its members as they are ticked.
+fn as_it_is(network: &Network) -> (Form, Vec<String>) {
+    let form = Form::default()
+        .with("name", &network.name)
+        .with("cidr", network.cidr())
+        .with(
+            "gateway",
+            network.gateway.map_or(String::new(), |g| g.to_string()),
+        )
+        .with("dns", dns_text(network))
+        .with("range_from", network.range_from)
+        .with("range_until", network.range_until)
+        .with(
+            "vlan",
+            network.vlan.map_or(String::new(), |vlan| vlan.to_string()),
+        );
+    let own = network.members.iter();
+    (form, own.map(|m| value(m.host, &m.carrier)).collect())
 }
 
 pub async fn one(visit: AdminVisit, Path(id): Path<NetworkId>) -> Result<Response> {
@@ -365,9 +372,12 @@ pub async fn create(visit: AdminVisit, typed: Typed) -> Result<Response> {
 pub async fn change(
     visit: AdminVisit,
     Path(id): Path<NetworkId>,
-    typed: Typed,
+    mut typed: Typed,
 ) -> Result<Response> {
-    let changed = match input(&typed) {
+    let network = visit.engine().store().network(id).await?;
+    let (form, own) = as_it_is(&network);
+    let kept_up = typed.keep_up(&Held::of_form(&form, "member", &own));
+    let changed = match kept_up.and_then(|()| input(&typed)) {
         Ok(input) => networks::change(visit.engine(), &visit.admin, id, input).await,
         Err(error) => Err(error),
     };

@@ -3,7 +3,8 @@
 use super::{
     csv::Csv,
     gather,
-    site::{AdminVisit, Typed, again, done, show, typed_wrong},
+    site::{AdminVisit, again, done, show, typed_wrong},
+    typed::Typed,
     view::{
         Badge, Form, List, ListQuery,
         people::{Audit, AuditRow, People, PersonRow, PolicyPage},

@@ -3,7 +3,8 @@
 use super::{
     csv::{Csv, Known},
     gather,
-    site::{Typed, Visit, again, done, show, typed_wrong},
+    site::{Visit, again, done, show, typed_wrong},
+    typed::Typed,
     view::{
         Badge, Form, List, ListQuery,
         requests::{

@@ -1,6 +1,6 @@
-//! What every page begins and ends with: who asks, the frame, what was typed, the answer.
+//! What every page begins and ends with: who asks, the frame, the answer.
 
-use super::view::{Form, Frame, Theme, Who, frame::StripJob};
+use super::view::{Frame, Theme, Who, frame::StripJob};
 use crate::{
     auth::{Actor, MaybeActor},
     error::{Failure, Result},
@@ -234,88 +234,6 @@ pub fn set_cookie(name: &'static str, value: &str, secure: bool, days: i64) -> O
         text.push_str(&format!("; Max-Age={}", days * 86_400));
     }
     HeaderValue::from_str(&text).ok()
-}
-
-/// What was typed into a form, in order; a name may come more than once.
-#[derive(Clone, Debug, Default)]
-pub struct Typed(pub Vec<(String, String)>);
-
-impl Typed {
-    /// The first value of the name, trimmed; empty where there is none.
-    pub fn get(&self, name: &str) -> String {
-        let found = self.0.iter().find(|(n, _)| n == name);
-        found
-            .map(|(_, value)| value.trim().to_string())
-            .unwrap_or_default()
-    }
-    /// The value, where one was given.
-    pub fn given(&self, name: &str) -> Option<String> {
-        Some(self.get(name)).filter(|value| !value.is_empty())
-    }
-    /// The value as it was typed, blanks and all.
-    pub fn exact(&self, name: &str) -> String {
-        let found = self.0.iter().find(|(n, _)| n == name);
-        found.map(|(_, value)| value.clone()).unwrap_or_default()
-    }
-    /// A number, where one was given.
-    pub fn number<T: std::str::FromStr>(&self, name: &str, what: &str) -> Result<Option<T>, Error> {
-        self.given(name)
-            .map(|text| {
-                text.parse().map_err(|_| {
-                    let shown = bellwether_model::text::shown(&text);
-                    Error::field(name, format!("'{shown}' is not {what}"))
-                })
-            })
-            .transpose()
-    }
-    /// GiB as typed (fractions allowed), in MiB.
-    pub fn gib_as_mib(&self, name: &str) -> Result<Option<u64>, Error> {
-        let wrong = |text: f64| Error::field(name, format!("{text} is not a size in GiB"));
-        self.number::<f64>(name, "a size in GiB")?
-            .map(|gib| {
-                let mib = gib * 1024.0;
-                if (0.0..=1e12).contains(&mib) {
-                    Ok(mib.round() as u64)
-                } else {
-                    Err(wrong(gib))
-                }
-            })
-            .transpose()
-    }
-    /// That the name of what is lost was typed.
-    pub fn names(&self, name: &str) -> Result<(), Error> {
-        let typed = self.get("typed_name");
-        if typed == name.trim() {
-            return Ok(());
-        }
-        let shown = bellwether_model::text::shown(&typed);
-        Err(Error::field(
-            "typed_name",
-            format!("'{shown}' is not its name; type \"{name}\" to go on"),
-        ))
-    }
-    /// Whether a box was ticked.
-    pub fn ticked(&self, name: &str) -> bool {
-        self.get(name) == "on"
-    }
-    /// Every value of the name.
-    pub fn every(&self, name: &str) -> Vec<String> {
-        let all = self.0.iter().filter(|(n, _)| n == name);
-        all.map(|(_, value)| value.clone()).collect()
-    }
-    /// To be sent back, with what is wrong.
-    pub fn form(&self) -> Form {
-        Form::typed(self.0.clone())
-    }
-}
-
-impl axum::extract::FromRequest<AppState> for Typed {
-    type Rejection = Failure;
-    async fn from_request(request: axum::extract::Request, state: &AppState) -> Result<Self> {
-        let crate::extract::Form(pairs) =
-            crate::extract::Form::<Vec<(String, String)>>::from_request(request, state).await?;
-        Ok(Self(pairs))
-    }
 }
 
 /// The page; a word of the last act is said once.

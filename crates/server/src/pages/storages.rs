@@ -4,9 +4,10 @@ use super::{
     csv::{Csv, Known},
     gather,
     hosts::room_words,
-    site::{AdminVisit, Typed, again, done, show, typed_wrong},
+    site::{AdminVisit, again, done, show, typed_wrong},
+    typed::Typed,
     view::{
-        Badge, Form, List, ListQuery, badge,
+        Badge, Form, Held, List, ListQuery, badge,
         places::{Found, Member, PlaceRow, StoragePage, Storages},
         words,
     },
@@ -217,10 +218,9 @@ async fn page(visit: &AdminVisit, id: StorageId, back: Back) -> Result<StoragePa
             }),
         }
     });
-    let own = storage.members.iter();
     let (change, ticked) = back.change.unwrap_or_else(|| {
-        let own = own.map(|member| format!("{}/{}", member.host, member.pool));
-        (Form::default(), own.collect())
+        let own = own(&storage);
+        (Form::default().noted("member", &own), own)
     });
     Ok(StoragePage {
         frame: visit.page(storage.name.clone(), "/storages").await?,
@@ -300,14 +300,23 @@ fn confirmed(storage: &Storage, what: &str) -> String {
     }
 }
 
+/// Its members, as they are ticked.
+fn own(storage: &Storage) -> Vec<String> {
+    let own = storage.members.iter();
+    own.map(|member| format!("{}/{}", member.host, member.pool))
+        .collect()
+}
+
 /// The members as ticked, or the page again with what is wrong.
 async fn set_members(
     visit: &AdminVisit,
     id: StorageId,
     typed: &Typed,
     ticked: Vec<String>,
+    kept_up: Result<(), Error>,
 ) -> Result<Response> {
-    let changed = match members(&ticked) {
+    let wanted = kept_up.and_then(|()| members(&ticked));
+    let changed = match wanted {
         Ok(members) => storages::change_members(visit.engine(), &visit.admin, id, &members).await,
         Err(error) => Err(error),
     };
@@ -330,21 +339,21 @@ async fn set_members(
 pub async fn change(
     visit: AdminVisit,
     Path(id): Path<StorageId>,
-    typed: Typed,
+    mut typed: Typed,
 ) -> Result<Response> {
+    let storage = visit.engine().store().storage(id).await?;
+    let now = Held::of_form(&Form::default(), "member", &own(&storage));
+    let kept_up = typed.keep_up(&now);
     let ticked = typed.every("member");
-    set_members(&visit, id, &typed, ticked).await
+    set_members(&visit, id, &typed, ticked, kept_up).await
 }
 
 /// One more member, from the page of its host.
 pub async fn join(visit: AdminVisit, Path(id): Path<StorageId>, typed: Typed) -> Result<Response> {
     let storage = visit.engine().store().storage(id).await?;
-    let own = storage.members.iter();
-    let mut ticked: Vec<String> = own
-        .map(|member| format!("{}/{}", member.host, member.pool))
-        .collect();
+    let mut ticked = own(&storage);
     ticked.push(typed.get("member"));
-    set_members(&visit, id, &typed, ticked).await
+    set_members(&visit, id, &typed, ticked, Ok(())).await
 }
 
 pub async fn prove(visit: AdminVisit, Path(id): Path<StorageId>) -> Result<Response> {

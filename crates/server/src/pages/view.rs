@@ -20,7 +20,7 @@ pub mod styleguide;
 pub mod words;
 
 pub use badge::Badge;
-pub use form::Form;
+pub use form::{Form, Held};
 pub use frame::{Frame, Theme, Who};
 pub use list::{List, ListQuery};
 pub use words::Reading;

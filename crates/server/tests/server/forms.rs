@@ -239,6 +239,110 @@ async fn a_network_is_changed_and_what_was_typed_wrong_comes_back() {
     assert!(page(site, &world.root, &network).await.contains("hall"));
 }
 
+/// What a browser sends back of an untouched form to `path`, as it stands on a page.
+fn fields_of(page: &str, path: &str) -> Vec<(String, String)> {
+    let form = page.split_once(&format!("action=\"{path}\"")).unwrap().1;
+    let form = form.split_once("</form>").unwrap().0;
+    let attribute = |tag: &str, name: &str| {
+        let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
+        let text = rest.split_once('"')?.0;
+        Some(text.replace("&#34;", "\"").replace("&#38;", "&"))
+    };
+    let inputs = form.split("<input").skip(1).filter_map(|tag| {
+        let tag = tag.split_once('>')?.0;
+        let sent = !tag.contains("type=\"checkbox\"") || tag.contains(" checked");
+        let value = attribute(tag, "value").unwrap_or_default();
+        sent.then_some((attribute(tag, "name")?, value))
+    });
+    inputs.collect()
+}
+
+#[tokio::test]
+async fn of_two_who_change_the_same_at_once_neither_undoes_the_other_unknowingly() {
+    let world = World::new().await;
+    let (site, root) = (&world.site, &world.root);
+    let answer = async |path: &str, fields: &[(String, String)], set: &[(&str, &str)]| {
+        let mut fields: Vec<(&str, &str)> = fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        for (name, value) in set {
+            fields.retain(|(other, _)| other != name);
+            fields.push((name, value));
+        }
+        send(site, root, path, &fields).await
+    };
+    let host = world.path("/hosts/{id}");
+    let change = format!("{host}/change");
+    let opened = fields_of(&page(site, root, &host).await, &change);
+    assert!(opened.iter().any(|(name, _)| name == "site"), "{opened:?}");
+    // Another thing of it was changed meanwhile: both hold.
+    assert_eq!(
+        answer(&change, &opened, &[("site", "cellar")]).await.status,
+        303
+    );
+    assert_eq!(
+        answer(&change, &opened, &[("cores", "3")]).await.status,
+        303
+    );
+    let now = site.engine.store().hosts().await.unwrap();
+    let now = now
+        .iter()
+        .find(|one| host.ends_with(&one.id.to_string()))
+        .unwrap();
+    assert_eq!((now.site.as_str(), now.cores), ("cellar", 3));
+    // The same was: it is said, what was typed stays, and sent once more it holds.
+    let refused = answer(&change, &opened, &[("site", "attic")]).await;
+    assert_eq!(refused.status, 422);
+    let told = "somebody else set it to &#39;cellar&#39;";
+    assert!(in_sight(&refused.body, told), "{}", refused.body);
+    let again = fields_of(&refused.body, &change);
+    assert!(
+        again.contains(&("site".into(), "attic".into())),
+        "{again:?}"
+    );
+    assert_eq!(answer(&change, &again, &[]).await.status, 303);
+    let after = site.engine.store().host(now.id).await.unwrap();
+    assert_eq!((after.site.as_str(), after.cores), ("attic", 3));
+
+    let network = world.path("/networks/{id}");
+    let change = format!("{network}/change");
+    let opened = fields_of(&page(site, root, &network).await, &change);
+    let members = opened.iter().filter(|(name, _)| name == "member").count();
+    assert!(members > 0, "{opened:?}");
+    assert_eq!(
+        answer(&change, &opened, &[("name", "hall")]).await.status,
+        303
+    );
+    assert_eq!(answer(&change, &opened, &[("vlan", "7")]).await.status, 303);
+    let after = site.engine.store().networks().await.unwrap().remove(0);
+    assert_eq!((after.name.as_str(), after.vlan), ("hall", Some(7)));
+    assert_eq!(after.members.len(), members);
+
+    // Pools are a field like others.
+    let storage = world.path("/storages/{id}");
+    let change = format!("{storage}/change");
+    let opened = fields_of(&page(site, root, &storage).await, &change);
+    assert_eq!(answer(&change, &opened, &[]).await.status, 303);
+    let mut other = opened.clone();
+    other.retain(|(name, _)| name == "member");
+    let held = opened.iter().find(|(name, _)| name == "held").unwrap();
+    let stale = held
+        .1
+        .replace("/local", "/other")
+        .replace("/shared", "/other");
+    assert_ne!(stale, held.1);
+    let mut typed = opened.clone();
+    typed.retain(|(name, value)| name != "member" || *value != other[0].1);
+    let refused = answer(&change, &typed, &[("held", &stale)]).await;
+    assert_eq!(refused.status, 422);
+    assert!(
+        in_sight(&refused.body, "somebody else set it to"),
+        "{}",
+        refused.body
+    );
+}
+
 #[tokio::test]
 async fn a_host_that_comes_later_joins_what_is_there_from_its_own_page() {
     let fleet = SimFleet::new(SimSpec::new("site", 3));

@@ -17,6 +17,7 @@ macro_rules! cases {
 }
 pub(crate) use cases;
 
+mod addresses;
 mod faults;
 mod fleet;
 mod history;
@@ -24,3 +25,4 @@ mod jobs;
 mod migrations;
 mod people;
 mod requests;
+mod vms;

@@ -351,3 +351,13 @@ pub fn job(kind: JobKind, vm: Option<VmId>) -> Job {
         ended_at: None,
     }
 }
+
+/// Commits what was done, after a read that must not take part in it.
+pub async fn commit(
+    mut tx: bellwether_store::Tx,
+    done: bellwether_model::Result<()>,
+) -> bellwether_model::Result<()> {
+    done?;
+    tx.active_admins().await?;
+    tx.commit().await
+}

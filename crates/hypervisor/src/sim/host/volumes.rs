@@ -9,6 +9,12 @@ use tokio::io::AsyncReadExt;
 
 #[async_trait]
 impl Volumes for SimHost {
+    async fn refresh_pool(&self, pool: &str) -> Result<()> {
+        self.call(Op::RefreshPool, |world, host| {
+            world.store(host, pool).map(drop)
+        })
+        .await
+    }
     async fn volumes(&self, pool: &str) -> Result<Vec<VolumeSeen>> {
         self.call(Op::Volumes, |world, host| {
             let store = world.store(host, pool)?;

@@ -1,7 +1,7 @@
 //! A form as it goes back to a person: what they typed, and what is wrong with it, beside the field.
 
 use bellwether_model::{Error, FieldError, Refusal};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Values and errors of a form.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +13,44 @@ pub struct Form {
     pub problem: Option<String>,
     /// Per host, where no host can take it.
     pub refusals: Vec<Refusal>,
+}
+
+/// What a form's fields hold, as it goes along with the form, so that what others change before it comes back is noticed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held(BTreeMap<String, BTreeSet<String>>);
+
+impl Held {
+    /// The field it goes along in.
+    pub const FIELD: &'static str = "held";
+
+    /// What `form` holds, and every one of `more` in the field `name`.
+    pub fn of_form(form: &Form, name: &str, more: &[String]) -> Self {
+        let one = |(name, value): (&String, &String)| {
+            let value = Some(value.trim().to_string()).filter(|value| !value.is_empty());
+            (name.clone(), BTreeSet::from_iter(value))
+        };
+        let mut held: BTreeMap<_, _> = form.values.iter().map(one).collect();
+        if !name.is_empty() {
+            held.insert(name.into(), more.iter().cloned().collect());
+        }
+        Self(held)
+    }
+    /// From what came back; none where that is no such thing.
+    pub fn read(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok().map(Self)
+    }
+    /// As it goes along.
+    pub fn text(&self) -> String {
+        serde_json::to_string(&self.0).unwrap_or_default()
+    }
+    /// The values of one field.
+    pub fn of(&self, name: &str) -> Option<&BTreeSet<String>> {
+        self.0.get(name)
+    }
+    /// Each field with its values.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &BTreeSet<String>)> {
+        self.0.iter().map(|(name, values)| (name.as_str(), values))
+    }
 }
 
 /// A choice of a select.
@@ -51,6 +89,12 @@ impl Form {
     pub fn with(mut self, name: &str, value: impl ToString) -> Self {
         self.values.insert(name.into(), value.to_string());
         self
+    }
+    /// With a note of all it holds, and of `more` in the field `name`; comes back to [`Held`].
+    #[must_use]
+    pub fn noted(self, name: &str, more: &[String]) -> Self {
+        let held = Held::of_form(&self, name, more);
+        self.with(Held::FIELD, held.text())
     }
     /// Fills in `value` where nothing was typed.
     pub fn default_to(&mut self, name: &str, value: impl ToString) {

@@ -1,0 +1,80 @@
+//! The fleet and its hosts.
+
+use super::super::{Answer, Client, NO_BODY, NO_QUERY, Result};
+use crate::{
+    List,
+    fleet::Fleet,
+    host::{AddedHost, Host, HostChange, HostFacts, HostInput, HostModeInput, HostTry},
+    metrics::{Metrics, MetricsQuery},
+};
+use reqwest::Method;
+use uuid::Uuid;
+
+impl Client {
+    /// Everything last seen.
+    pub async fn fleet(&self) -> Result<Answer<Fleet>> {
+        self.call(Method::GET, "/fleet", NO_QUERY, NO_BODY).await
+    }
+
+    /// Hosts.
+    pub async fn hosts(&self, most: usize) -> Result<Answer<List<Host>>> {
+        self.all("/hosts", &(), most).await
+    }
+
+    /// One host.
+    pub async fn host(&self, id: Uuid) -> Result<Answer<Host>> {
+        self.call(Method::GET, &format!("/hosts/{id}"), NO_QUERY, NO_BODY)
+            .await
+    }
+
+    /// Adds one.
+    pub async fn add_host(&self, input: &HostInput) -> Result<Answer<AddedHost>> {
+        self.call(Method::POST, "/hosts", NO_QUERY, Some(input))
+            .await
+    }
+
+    /// Tries a URI.
+    pub async fn try_host(&self, input: &HostTry) -> Result<Answer<HostFacts>> {
+        self.call(Method::POST, "/hosts/try", NO_QUERY, Some(input))
+            .await
+    }
+
+    /// Changes one.
+    pub async fn change_host(&self, id: Uuid, input: &HostChange) -> Result<Answer<Host>> {
+        self.call(
+            Method::PATCH,
+            &format!("/hosts/{id}"),
+            NO_QUERY,
+            Some(input),
+        )
+        .await
+    }
+
+    /// Puts one aside, takes it back, declares it off.
+    pub async fn set_host_mode(&self, id: Uuid, input: &HostModeInput) -> Result<Answer<Host>> {
+        self.call(
+            Method::PUT,
+            &format!("/hosts/{id}/mode"),
+            NO_QUERY,
+            Some(input),
+        )
+        .await
+    }
+
+    /// Its history.
+    pub async fn host_metrics(&self, id: Uuid, query: &MetricsQuery) -> Result<Answer<Metrics>> {
+        self.call(
+            Method::GET,
+            &format!("/hosts/{id}/metrics"),
+            Some(query),
+            NO_BODY,
+        )
+        .await
+    }
+
+    /// Removes one.
+    pub async fn remove_host(&self, id: Uuid) -> Result<Answer<()>> {
+        self.call(Method::DELETE, &format!("/hosts/{id}"), NO_QUERY, NO_BODY)
+            .await
+    }
+}

@@ -1,0 +1,129 @@
+//! Migrations and jobs.
+
+use super::super::*;
+use super::{Author, Rendered, frame, list, rendered, words};
+use askama::Template;
+use bellwether_model::{
+    job::JobState, migration::MigrationOutcome, migration::Verdict, vm::VmState,
+};
+
+/// Every page of these.
+pub(super) fn pages(author: Author) -> Vec<Rendered> {
+    let text = |good: &str| author.text(good);
+    let check = |verdict: Verdict, words: &str| migrate::CheckLine {
+        badge: verdict.into(),
+        text: text(words),
+    };
+    let checks = || {
+        vec![
+            check(Verdict::Pass, "host2 answers, sampled 3 s ago"),
+            check(
+                Verdict::Pass,
+                "Its CPU runs what the machine was started with (x86-64-v2)",
+            ),
+            check(Verdict::Pass, "34 GiB of memory and 42 vCPU are left"),
+            check(Verdict::Pass, "The disk lies on fast, which host2 shares"),
+            check(Verdict::Warn, "Kernels differ: 6.1.0-28 here, 6.12.9 there"),
+            check(
+                Verdict::Warn,
+                "No move between these two has succeeded yet; keys are not proven",
+            ),
+        ]
+    };
+    let migration = |outcome: MigrationOutcome, running: bool| migrate::MigrationPage {
+        frame: frame("Migration of thesis-db", "/migrations", true),
+        vm: text("thesis-db"),
+        vm_href: "/vms/1".into(),
+        source: "host1".into(),
+        target: "host2".into(),
+        badge: outcome.into(),
+        reason: (outcome == MigrationOutcome::Failed).then(|| {
+            text("host2 was cut off in the middle; the machine goes on running on host1.")
+        }),
+        running,
+        job: Some(("/jobs/1".into(), running)),
+        percent: running.then_some(62),
+        doing: "Copying memory, round 3".into(),
+        figures: if running {
+            vec![
+                ("Sent", Reading::new("1.2", "GiB"), "of 1.9 GiB".into()),
+                ("Rate", Reading::new("112", "MiB/s"), "now".into()),
+                (
+                    "Dirtied",
+                    Reading::new("38", "MiB/s"),
+                    "by the guest".into(),
+                ),
+                ("Rounds", Reading::new("3", ""), "over memory".into()),
+                ("Left", Reading::new("8.1", "s"), "at this pace".into()),
+            ]
+        } else {
+            vec![
+                (
+                    "Total",
+                    Reading::new("2.3", "s"),
+                    "from start to finish".into(),
+                ),
+                (
+                    "Downtime",
+                    Reading::new("80", "ms"),
+                    "the guest stood still".into(),
+                ),
+                ("Sent", Reading::new("1.9", "GiB"), "in 4 rounds".into()),
+            ]
+        },
+        facts: vec![
+            ("Asked by", "ada".into()),
+            ("Began", "24 Nov 2026 12:20".into()),
+            ("Disk", "shared, not copied".into()),
+        ],
+    };
+    let job = |state: JobState| migrate::JobPage {
+        frame: frame("Make thesis-db", "/jobs", true),
+        id: "j1".into(),
+        what: text("Make thesis-db on host1"),
+        badge: state.into(),
+        doing: text("Bringing the image to fast, 120 of 188 MiB"),
+        percent: Some(44),
+        error: (state == JobState::Failed)
+            .then(|| text("The pool shared on host1 is full: 20 GiB needed, 3.1 GiB left.")),
+        open: state.is_open(),
+        may_cancel: state.is_open(),
+        may_retry: state == JobState::NeedsPerson,
+        about: vec![
+            (text("thesis-db"), "/vms/1".into()),
+            ("request".into(), "/requests/1".into()),
+        ],
+        facts: vec![
+            ("Asked by", "ada".into()),
+            ("Began", "24 Nov 2026 09:01".into()),
+            ("Runs on", "bellwetherd-1".into()),
+            ("Attempts", "1".into()),
+        ],
+        journal: vec![
+            migrate::JournalRow {
+                when: "09:01:12".into(),
+                event: "did",
+                tone: "good",
+                step: "reserve".into(),
+                text: text("2 vCPU, 4 GiB on host1; 10.78.0.21"),
+            },
+            migrate::JournalRow {
+                when: "09:01:13".into(),
+                event: "doing",
+                tone: "busy",
+                step: "image".into(),
+                text: text("debian-12 to fast"),
+            },
+        ],
+    };
+    rendered![
+        "migrate" => migrate::Migrate { frame: frame("Migrate", "/migrations", true), id: "v1".into(), name: text("thesis-db"), badge: VmState::Running.into(), source: "host1".into(), size: "4 GiB of memory, disk on fast (shared)".into(), targets: vec![migrate::Target { id: "h2".into(), name: text("host2"), possible: true, best: true, reason: text("34 GiB and 42 vCPU left after; shares the disk"), checks: checks(), remarks: "2 worth knowing".into() }, migrate::Target { id: "h3".into(), name: text("host3"), possible: false, best: false, reason: text("memory: 4 GiB needed, 2.5 GiB left"), checks: vec![check(Verdict::Fail, "2.5 GiB of memory are left, 4 GiB are needed")], remarks: "1 not possible".into() }], any: true, form: Form::default() },
+        "migration-running" => migration(MigrationOutcome::Running, true),
+        "migration" => migration(MigrationOutcome::Completed, false),
+        "migration-failed" => migration(MigrationOutcome::Failed, false),
+        "migrations" => migrate::Migrations { frame: frame("Migrations", "/migrations", true), list: list("/migrations", "when", 2), states: words(&["completed"]), rows: vec![migrate::MigrationRow { href: "/migrations/1".into(), vm: text("thesis-db"), vm_href: "/vms/1".into(), source: "host1".into(), target: "host2".into(), badge: MigrationOutcome::Completed.into(), reason: None, when: "24 Nov 2026 12:20".into(), total: "2.3 s".into(), downtime: "80 ms".into(), bytes: "1.9 GiB".into() }] },
+        "jobs" => migrate::Jobs { frame: frame("Jobs", "/jobs", true), list: list("/jobs", "when", 2), states: words(&["done", "failed"]), rows: vec![migrate::JobRow { href: "/jobs/1".into(), what: text("Make thesis-db"), badge: JobState::Running.into(), doing: text("Bringing the image"), by: "ada".into(), when: "just now".into(), took: "12 s".into() }], tasks: vec![("monitor".into(), "every 10 s, last 4 s ago in 31 ms".into(), None), ("reconcile".into(), "last 20 s ago".into(), Some(text("host2 does not answer")))] },
+        "job" => job(JobState::Running),
+        "job-failed" => job(JobState::Failed),
+    ]
+}
