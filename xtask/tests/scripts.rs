@@ -187,6 +187,23 @@ fn quickstart_removes_a_demo_whose_build_is_gone() {
 }
 
 #[test]
+fn an_address_the_demo_can_not_listen_at_is_said_before_anything_is_built() {
+    let stage = Stage::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address_taken = taken.local_addr().unwrap().to_string();
+    for (address, why) in [
+        ("nonsense", "must be an address of this machine alone"),
+        ("0.0.0.0:8080", "ssh -L 8080:127.0.0.1:8080"),
+        (&address_taken, "choose another"),
+    ] {
+        let output = stage.script("quickstart", &["--listen", address]);
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        assert!(said(&output).contains(why), "{}", said(&output));
+        assert!(!said(&output).contains("packages"), "{}", said(&output));
+    }
+}
+
+#[test]
 fn without_nextest_cargo_runs_the_same_tests() {
     let stage = Stage::new();
     stage.program(

@@ -45,7 +45,12 @@ pub fn confirmation(given: Option<String>, what: &str, name: &str) -> Outcome<St
             "{what} Type its name ({}) to go on",
             crate::text::clean(name)
         )),
-        None => Err(Fault::usage(format!("{what} Confirm with: --confirm NAME"))),
+        None => {
+            let name = crate::text::clean(name);
+            Err(Fault::usage(format!(
+                "{what} Confirm with: --confirm '{name}'"
+            )))
+        }
     }
 }
 

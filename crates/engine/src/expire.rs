@@ -127,8 +127,8 @@ async fn asked_at(engine: &Engine, vm: &Vm) -> Result<Option<Timestamp>> {
 async fn warn(engine: &Engine, vm: &Vm, days_left: u32) -> Result<()> {
     let left = match days_left {
         0 => "today is its last day".to_owned(),
-        1 => "1 day is left".to_owned(),
-        days => format!("{days} days are left"),
+        // As pages count: the last day is one of them.
+        days => format!("{} days are left", u64::from(days) + 1),
     };
     let text = format!("\"{}\" ends on {}; {left}", vm.name, vm.lease_until);
     let mut tx = engine.store().begin().await?;

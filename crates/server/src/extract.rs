@@ -89,10 +89,11 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         match axum::extract::Path::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Self(value)),
-            Err(PathRejection::FailedToDeserializePathParams(error)) => Err(Failure::with_status(
+            Err(PathRejection::FailedToDeserializePathParams(_)) => Err(Failure::with_status(
                 StatusCode::BAD_REQUEST,
                 Error::invalid(format!(
-                    "The address '{}' can't be understood: {error}.",
+                    "The address '{}' leads nowhere: where it names one thing of many, an identifier such as \
+                     01890a5d-ac96-774b-bcce-b302099a8057 is expected.",
                     shown(parts.uri.path()),
                 )),
             )),

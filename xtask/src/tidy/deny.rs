@@ -79,7 +79,7 @@ fn word(table: &Value, key: &str) -> anyhow::Result<String> {
         .to_owned())
 }
 
-/// Checks every package that is built, ours or not.
+/// Checks every package that may be built, on whatever platform, ours or not.
 pub(crate) fn check(policy: &Policy, packages: &[Package]) -> Vec<Finding> {
     let report = |text| Some(Finding::new(FILE, 0, text));
     let one = |package: &Package| {

@@ -214,7 +214,10 @@ fn sheet(cx: &Context, vm: &Vm) -> String {
         .line("libvirt name", &vm.libvirt_name)
         .line("Identifier", vm.id.to_string());
     if vm.first_password_waiting {
-        sheet.line("Password", "waits to be taken with: bellwether vm password");
+        sheet.line(
+            "Password",
+            format!("waits for its owner: bellwether vm password {}", vm.name),
+        );
     }
     if vm.sightings.len() > 1 {
         sheet.line("ALARM", "several hosts show it; see below");

@@ -104,6 +104,15 @@ pub async fn screen(named: Named, cx: &Context) -> Outcome {
                     screen.address, screen.port
                 ),
             )
+            .line(
+                "From elsewhere",
+                format!(
+                    "ssh -N -L {port}:{}:{port} {}, then a viewer on 127.0.0.1, port {port}",
+                    screen.address,
+                    screen.host.name,
+                    port = screen.port
+                ),
+            )
             .line("Password", screen.password.expose())
             .line("Until", screen.until.to_string());
         sheet.show()

@@ -6,6 +6,7 @@ use crate::{
     provision,
 };
 use async_trait::async_trait;
+use bellwether_hypervisor::HypervisorError;
 use bellwether_model::{
     Error, VmId,
     observed::PowerState,
@@ -13,6 +14,9 @@ use bellwether_model::{
     vm::{Vm, VmState},
 };
 use std::time::Duration;
+
+/// Between two presses of the power button.
+const PRESS_AGAIN: Duration = Duration::from_secs(15);
 
 /// The work.
 pub struct PowerWork;
@@ -111,6 +115,7 @@ async fn wait(run: &mut Run, vm: &Vm, action: PowerAction) -> Result<(), Halt> {
         .plus(patience)
         .0
         .min(run.job.created_at.plus(patience * 2).0);
+    let mut pressed = run.now();
     loop {
         let seen = run
             .host(vm.host)
@@ -135,11 +140,21 @@ async fn wait(run: &mut Run, vm: &Vm, action: PowerAction) -> Result<(), Halt> {
         }
         if run.now().0 > until {
             return Err(Halt::Fail(match action {
-                PowerAction::Shutdown => {
-                    Error::conflict("The guest did not shut down in time; force it off if it must.")
-                }
+                PowerAction::Shutdown => Error::conflict(format!(
+                    "The guest did not shut down within {} s: one without an operating system that listens never does. \
+                     Its power can be taken instead: force it off.",
+                    patience.as_secs()
+                )),
                 _ => Error::conflict(format!("The VM is still {}.", seen.as_str())),
             }));
+        }
+        // A guest that was still starting did not hear it.
+        if action == PowerAction::Shutdown && run.now().since(pressed) >= PRESS_AGAIN {
+            pressed = run.now();
+            match run.host(vm.host).await?.ask_shutdown(vm.id.0).await {
+                Ok(()) | Err(HypervisorError::WrongState(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }

@@ -207,8 +207,18 @@ async fn page(visit: &AdminVisit, id: RequestId, form: Form) -> Result<Approve> 
     if !open {
         verdict = decided(request, &names, now);
     } else if best.is_none() {
-        verdict =
-            "No host has room for it now. Approved, it waits and is placed when one has.".into();
+        let spec = &request.spec;
+        let large_enough = considered
+            .look
+            .rooms
+            .values()
+            .any(|room| room.vcpus_limit >= spec.vcpus && room.memory_limit >= spec.memory);
+        verdict = if large_enough {
+            "No host has room for it now. Approved, it waits and is placed when one has.".into()
+        } else {
+            "No host is large enough for it, however empty. Approved, it waits until there is one."
+                .into()
+        };
     }
     let next = inbox::waiting(visit, inbox::UNDECIDED.to_vec()).await?;
     let records = &considered.look.records;

@@ -9,6 +9,7 @@ use super::{
         Badge, Form, List, ListQuery,
         requests::{
             ImageChoice, NewRequest, PeriodChoice, RequestPage, RequestRow, Requests, SIZES,
+            SizeChoice,
         },
         words,
     },
@@ -18,8 +19,9 @@ use crate::{
     extract::{Path, Query},
 };
 use axum::response::Response;
+use bellwether_decide::fleet::Room;
 use bellwether_decide::request::{self as decide, Draft, days_after};
-use bellwether_engine::request as engine_request;
+use bellwether_engine::{Look, request as engine_request};
 use bellwether_model::{
     Day, RequestId,
     image::ImageState,
@@ -148,6 +150,19 @@ fn periods(from: Day, most_days: u32) -> Vec<(&'static str, &'static str, Day)> 
     .collect()
 }
 
+/// The size that is chosen beforehand: the second, or the first where no host could ever carry that.
+fn usual_size(look: &Look) -> &'static SizeChoice {
+    let [small, usual, ..] = &SIZES;
+    let carries = |room: &Room| {
+        room.vcpus_limit.0 >= usual.vcpus
+            && room.memory_limit.0 >= u64::from(usual.memory_gib) * 1024
+    };
+    match look.rooms.is_empty() || look.rooms.values().any(carries) {
+        true => usual,
+        false => small,
+    }
+}
+
 async fn form_page(visit: &Visit, mut form: Form) -> Result<NewRequest> {
     let engine = visit.engine();
     let (images, (policy, _)) = tokio::try_join!(engine.store().images(), engine.store().policy())?;
@@ -158,15 +173,16 @@ async fn form_page(visit: &Visit, mut form: Form) -> Result<NewRequest> {
         .collect();
     let periods = periods(today, policy.max_lease_days);
     let usual = periods.get(1).or(periods.first()).copied();
-    form.default_to("size", "medium");
+    let size = usual_size(&*engine.look().await?);
+    form.default_to("size", size.value);
     form.default_to("period", usual.map_or("dates", |p| p.0));
     if let Some(first) = ready.first() {
         form.default_to("image", first.id);
     }
     for (name, value) in [
-        ("vcpus", SIZES[1].vcpus),
-        ("memory_gib", SIZES[1].memory_gib),
-        ("disk_gib", SIZES[1].disk_gib),
+        ("vcpus", size.vcpus),
+        ("memory_gib", size.memory_gib),
+        ("disk_gib", size.disk_gib),
     ] {
         form.default_to(name, value);
     }
