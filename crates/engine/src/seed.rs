@@ -157,6 +157,8 @@ mod tests {
         let network: Value = serde_json::from_str(&read(&disk, "network-config")).unwrap();
         assert_eq!(network["ethernets"]["lan"]["addresses"][0], "10.0.0.7/24");
         assert_eq!(network["ethernets"]["lan"]["routes"][0]["via"], "10.0.0.1");
+        let servers = &network["ethernets"]["lan"]["nameservers"]["addresses"];
+        assert_eq!(servers[0], "10.0.0.2");
         let meta: Value = serde_json::from_str(&read(&disk, "meta-data")).unwrap();
         assert_eq!(meta["local-hostname"], "web-1234");
     }

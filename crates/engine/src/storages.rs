@@ -341,6 +341,15 @@ impl Marker {
     }
 }
 
+/// Has the host look at its pool: what it only did not look at would pass as not being there.
+async fn look_anew(host: &dyn Host, name: &str, pool: &str) -> Result<()> {
+    host.refresh_pool(pool).await.map_err(|error| {
+        let mut error = Error::from(error);
+        error.message = format!("{name}: {}", error.message);
+        error
+    })
+}
+
 async fn are_one(engine: &Engine, members: &[StorageMember]) -> Result<()> {
     let Some((first, others)) = members.split_first() else {
         return Ok(());
@@ -350,6 +359,8 @@ async fn are_one(engine: &Engine, members: &[StorageMember]) -> Result<()> {
         for member in others {
             let host = engine.host(member.host)?;
             let (pool, length) = (&member.pool, marker.word.len());
+            let name = engine.store().host(member.host).await?.name;
+            look_anew(&*host, &name, pool).await?;
             let read = match host.volume(pool, &marker.name).await? {
                 Some(_) => host.read_volume(pool, &marker.name, length).await?,
                 None => Vec::new(),
@@ -358,8 +369,7 @@ async fn are_one(engine: &Engine, members: &[StorageMember]) -> Result<()> {
                 return Err(Error::field(
                     "members",
                     format!(
-                        "{} does not see what {} wrote: the pool '{}' is not shared with it",
-                        engine.store().host(member.host).await?.name,
+                        "{name} does not see what {} wrote: the pool '{}' is not shared with it",
                         marker.host_name,
                         shown(pool)
                     ),
@@ -380,13 +390,7 @@ async fn are_apart(engine: &Engine, members: &[StorageMember]) -> Result<()> {
             markers.push(Marker::write(engine, member).await?);
         }
         for here in &markers {
-            // What a host only did not look at would pass as not being there.
-            let looked = here.host.refresh_pool(&here.pool).await;
-            looked.map_err(|error| {
-                let mut error = Error::from(error);
-                error.message = format!("{}: {}", here.host_name, error.message);
-                error
-            })?;
+            look_anew(&*here.host, &here.host_name, &here.pool).await?;
             let volumes = here.host.volumes(&here.pool).await?;
             let foreign = |marker: &&Marker| {
                 marker.name != here.name && volumes.iter().any(|seen| seen.name == marker.name)

@@ -10,7 +10,10 @@ use bellwether_engine::{
     power::{self, PowerAction},
     request, secrets,
 };
-use bellwether_hypervisor::sim::{Fault, Op, SimSpec};
+use bellwether_hypervisor::{
+    Inventory as _,
+    sim::{Fault, Op, SimSpec},
+};
 use bellwether_model::{
     ErrorKind, MiB,
     host::HostMode,
@@ -31,6 +34,32 @@ async fn requested_approved_made_used_and_deleted() {
     assert_eq!(vm.state, VmState::Running);
     assert_eq!(vm.address.to_string(), "10.1.0.10");
     assert_eq!(site.fleet.whereabouts(vm.id.0).len(), 1);
+    // Whoever looks on the host sees whose it is and what for.
+    let host = site.fleet.host(&site.name_of(vm.host).await);
+    let there = host.describe(vm.id.0).await.unwrap();
+    let owned = there.ownership.unwrap();
+    let request = vm.request.unwrap().to_string();
+    assert_eq!(there.description, vm.purpose);
+    assert_eq!(
+        (
+            owned.owner,
+            owned.name,
+            owned.request,
+            owned.address,
+            owned.image
+        ),
+        (
+            "ada".into(),
+            vm.name.clone(),
+            request,
+            vm.address.to_string(),
+            vm.image.to_string()
+        )
+    );
+    assert_eq!(
+        (owned.lease_from, owned.lease_until),
+        (vm.lease_from.to_string(), vm.lease_until.to_string())
+    );
     // No key was given: a first password was made, shown once to its owner and to nobody else.
     let admin = secrets::take_first_password(&site.engine, &site.admin, vm.id).await;
     assert_eq!(admin.unwrap_err().kind, ErrorKind::Forbidden);

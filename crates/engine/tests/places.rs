@@ -224,13 +224,18 @@ async fn what_is_said_to_be_shared_or_local_is_proven_for_each_two_hosts() {
         assert_eq!(leftovers(&site), Vec::<String>::new());
     }
     // A host that can't look now has seen nothing, which proves nothing.
-    let busy = HypervisorError::Busy("something is being written".into());
-    site.fleet
-        .fault("host02", Op::RefreshPool, Fault::Before(busy), 1);
-    let error = add(StorageKind::Local, ["local"; 3]).await.unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Unavailable);
-    assert!(error.message.starts_with("host02: "), "{error}");
-    assert_eq!(leftovers(&site), Vec::<String>::new());
+    for (kind, pool) in [
+        (StorageKind::Local, "local"),
+        (StorageKind::Shared, "shared"),
+    ] {
+        let busy = HypervisorError::Busy("something is being written".into());
+        site.fleet
+            .fault("host02", Op::RefreshPool, Fault::Before(busy), 1);
+        let error = add(kind, [pool; 3]).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unavailable);
+        assert!(error.message.starts_with("host02: "), "{error}");
+        assert_eq!(leftovers(&site), Vec::<String>::new());
+    }
     add(StorageKind::Local, ["local"; 3]).await.unwrap();
     assert_eq!(leftovers(&site), Vec::<String>::new());
 }

@@ -7,6 +7,8 @@
 
 #![allow(clippy::unwrap_used)] // in a bench a panic is the message
 
+use bellwether_api::{Access, ROUTES};
+use bellwether_server::pages::PAGES;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use std::{
@@ -19,6 +21,22 @@ const AT_ONCE: usize = 20;
 const HOSTS: usize = 50;
 const PEOPLE: usize = 20;
 const PASSWORD: &str = "a very long passphrase";
+
+/// What is no page or list: a stream without end, a redirection, what only a machine without a database answers.
+const UNLIKE: [&str; 2] = ["/api/v1/events", "/"];
+
+/// What a person without other rights looks at, asked for once more by one.
+const OWN: [&str; 6] = [
+    "/machines",
+    "/requests",
+    "/requests/new",
+    "/account",
+    "/api/v1/vms",
+    "/api/v1/requests",
+];
+
+/// Migrations that are made before.
+const MOVES: usize = 100;
 
 /// What the bar is: 99 of 100 answers take at most this.
 const BAR_MS: f64 = 25.0;
@@ -254,6 +272,16 @@ async fn populate(admin: &Person, image: &str, vms: usize) -> Person {
             all >= vms / PEOPLE * PEOPLE
         })
         .await;
+    let some = admin.get(&format!("vms?limit={MOVES}")).await;
+    for vm in some["items"].as_array().unwrap() {
+        let path = format!("vms/{}/migrate", vm["id"].as_str().unwrap());
+        admin.call(Method::POST, &path, Some(json!({}))).await;
+    }
+    admin
+        .until("all moves", "migrations?outcome=running", |running| {
+            running["items"].as_array().unwrap().is_empty()
+        })
+        .await;
     // What is done once to what is new is not what a fleet does every day.
     eprintln!("letting it settle for {} s", SETTLES.as_secs());
     tokio::time::sleep(SETTLES).await;
@@ -347,64 +375,57 @@ async fn main() {
         "purpose": "To be considered."});
     let pending = user.call(Method::POST, "requests", Some(waiting)).await;
     let pending = pending["id"].as_str().unwrap();
-    let paths = [
-        (&admin, "/fleet".to_string()),
-        (&admin, "/vms.csv".into()),
-        (&admin, "/vms".into()),
-        (&admin, format!("/vms/{vm}")),
-        (&admin, format!("/vms/{vm}/migrate")),
-        (&admin, "/hosts".into()),
-        (&admin, format!("/hosts/{host}")),
-        (&admin, "/inbox".into()),
-        (&admin, format!("/inbox/{pending}")),
-        (&admin, "/requests".into()),
-        (&admin, "/jobs".into()),
-        (&admin, "/migrations".into()),
-        (&admin, "/storages".into()),
-        (&admin, "/networks".into()),
-        (&admin, "/images".into()),
-        (&admin, "/people".into()),
-        (&admin, "/audit".into()),
-        (&admin, format!("/storages/{storage}")),
-        (&admin, format!("/networks/{network}")),
-        (&admin, format!("/images/{image}")),
-        (&admin, format!("/jobs/{job}")),
-        (&admin, "/policy".into()),
-        (&admin, "/search?q=vm-07".into()),
-        (&user, "/account".into()),
-        (&user, "/machines".into()),
-        (&user, "/requests/new".into()),
-        (&user, format!("/requests/{request}")),
-        (&admin, "/api/v1/fleet".into()),
-        (&admin, "/api/v1/vms".into()),
-        (&admin, "/api/v1/hosts".into()),
-        (&admin, "/api/v1/requests".into()),
-        (&admin, "/api/v1/jobs".into()),
-        (&admin, "/api/v1/migrations".into()),
-        (&admin, "/api/v1/images".into()),
-        (&admin, "/api/v1/images/catalogue".into()),
-        (&admin, "/api/v1/storages".into()),
-        (&admin, "/api/v1/storages/discovered".into()),
-        (&admin, "/api/v1/networks".into()),
-        (&admin, "/api/v1/networks/discovered".into()),
-        (&admin, "/api/v1/users".into()),
-        (&admin, "/api/v1/audit".into()),
-        (&admin, "/api/v1/totals".into()),
-        (&admin, format!("/api/v1/vms/{vm}/metrics")),
-        (&user, "/api/v1/vms".into()),
-        (&user, "/api/v1/requests".into()),
+    let migration = first(admin.get("migrations?limit=1").await);
+    let person = first(admin.get("users?limit=1").await);
+    let ids = [
+        ("vms", &*vm),
+        ("hosts", &host),
+        ("requests", &request),
+        ("inbox", pending),
+        ("storages", &storage),
+        ("networks", &network),
+        ("images", &image),
+        ("jobs", &job),
+        ("migrations", &migration),
+        ("users", &person),
     ];
+    let filled = |path: &str| {
+        let noun = path.split("/{id}").next().unwrap_or_default();
+        let noun = noun.rsplit('/').next().unwrap_or_default();
+        let noun = if path.ends_with("/consideration") {
+            "inbox"
+        } else {
+            noun
+        };
+        let id = ids.iter().find(|(name, _)| *name == noun);
+        path.replace("{id}", id.map_or("", |(_, id)| id))
+            .replace("/search", "/search?q=vm-07")
+    };
+    let gets = PAGES
+        .iter()
+        .map(|page| (page.method, page.path, page.access));
+    let gets = gets.chain(
+        ROUTES
+            .iter()
+            .map(|route| (route.method, route.path, route.access)),
+    );
+    let told = gets.filter(|(method, path, access)| {
+        let lists = !UNLIKE.contains(path) && !path.contains("{version}");
+        *method == bellwether_api::Method::Get && *access != Access::Anyone && lists
+    });
+    let mut paths: Vec<(&Person, &str, String)> = told
+        .map(|(_, path, _)| (&admin, path, filled(path)))
+        .collect();
+    for path in OWN {
+        paths.push((&user, path, filled(path)));
+    }
     println!(
         "| path | KiB | p50 ms | p95 ms | p99 ms | largest ms | CPU ms an answer | answers a second |"
     );
     println!("|---|---|---|---|---|---|---|---|");
     let only = std::env::args().skip_while(|arg| arg != "--only").nth(1);
     let mut over = Vec::new();
-    for (who, path) in paths {
-        let shown = path.replace(&vm, "{vm}").replace(&host, "{host}");
-        let shown = [&request, pending, &storage, &network, &image, &job]
-            .iter()
-            .fold(shown, |shown, id| shown.replace(*id, "{id}"));
+    for (who, shown, path) in paths {
         if only
             .as_ref()
             .is_some_and(|only| !shown.contains(only.as_str()))
@@ -426,7 +447,7 @@ async fn main() {
             at(1.0)
         );
         if at(0.99) > BAR_MS {
-            over.push(shown);
+            over.push(shown.to_string());
         }
     }
     println!(

@@ -253,6 +253,7 @@ async fn applied(schema: &Schema, on: On<'_>) -> Result<Vec<Applied>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sqlx::AssertSqlSafe;
 
     fn one(number: i64) -> Upgrade {
         Upgrade {
@@ -292,6 +293,77 @@ mod tests {
             let applied =
                 applied.map(|upgrade| format!("{:04}_{}.sql", upgrade.number, upgrade.name));
             assert_eq!(files, applied.collect::<Vec<_>>());
+        }
+    }
+
+    /// Puts a row into every table, whatever it means, and says how many each has then.
+    async fn fill(db: &Db) -> Vec<(String, i64)> {
+        let Db::Sqlite { write, .. } = db else {
+            unreachable!()
+        };
+        let run = |text: String| sqlx::raw_sql(AssertSqlSafe(text)).execute(write);
+        run("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON".into())
+            .await
+            .unwrap();
+        let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'upgrades'";
+        let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(write).await.unwrap();
+        let mut filled = Vec::new();
+        for table in tables {
+            let columns: Vec<(String, String)> =
+                sqlx::query_as("SELECT name, type FROM pragma_table_info($1)")
+                    .bind(&table)
+                    .fetch_all(write)
+                    .await
+                    .unwrap();
+            let values = columns.iter().map(|(name, kind)| match kind.as_str() {
+                "INTEGER" => "1",
+                "REAL" => "1.0",
+                "TEXT" => "'x'",
+                "BLOB" => "x'00112233445566778899aabbccddeeff'",
+                other => panic!("{table}.{name} is of the kind {other}"),
+            });
+            let values = Vec::from_iter(values).join(", ");
+            run(format!("INSERT INTO {table} VALUES ({values})"))
+                .await
+                .unwrap();
+            filled.push((table.clone(), rows(db, &table).await));
+        }
+        run("PRAGMA foreign_keys = ON; PRAGMA ignore_check_constraints = OFF".into())
+            .await
+            .unwrap();
+        filled
+    }
+
+    async fn rows(db: &Db, table: &str) -> i64 {
+        let Db::Sqlite { write, .. } = db else {
+            unreachable!()
+        };
+        let text = AssertSqlSafe(format!("SELECT COUNT(*) FROM {table}"));
+        sqlx::query_scalar(text).fetch_one(write).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_an_older_version_kept_is_there_after_an_upgrade() {
+        for older in 1..STORE.upgrades.len() {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("old.db");
+            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+            let db = Db::sqlite(options, crate::db::Durability::Normal).await;
+            let db = db.unwrap();
+            let then = Schema {
+                upgrades: &STORE.upgrades[..older],
+                ..STORE
+            };
+            run(&db, &then).await.map_err(Error::from).unwrap();
+            let filled = fill(&db).await;
+            assert!(filled.len() > 15, "{filled:?}");
+            let upgraded = run(&db, &STORE).await.map_err(Error::from);
+            upgraded.unwrap_or_else(|error| panic!("from version {older}: {error:?}"));
+            for (table, before) in filled {
+                let after = rows(&db, &table).await;
+                assert!(after >= before, "{table} from version {older}: {after}");
+            }
+            db.close().await;
         }
     }
 

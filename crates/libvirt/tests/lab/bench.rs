@@ -7,7 +7,6 @@ use bellwether_lab::{Kernel, Lab, Options, cache_folder, test_image};
 use bellwether_libvirt::LibvirtConnector;
 use bellwether_model::{Mac, MiB, Vcpus, network::Carrier, vm::Devices};
 use std::{
-    io::Write,
     os::unix::fs::OpenOptionsExt,
     path::PathBuf,
     sync::Arc,
@@ -78,16 +77,21 @@ impl Bench {
         assert!(done.status.success(), "{words:?}: {done:?}");
         String::from_utf8_lossy(&done.stdout).trim().to_owned()
     }
-    /// Types a line on a guest's serial console.
-    pub fn type_line(&self, host: usize, vm: Uuid, line: &str) {
+    /// A guest's serial console, to type on: what it says is read and dropped. QEMU takes a moment to notice that it is
+    /// open, and nothing that is typed before it closes again.
+    pub fn console(&self, host: usize, vm: Uuid) -> std::fs::File {
         let console = self.virsh(host, &["ttyconsole", &vm.to_string()]);
         let init = self.lab.hosts[host].init.expect("the host runs").pid;
-        let mut console = std::fs::OpenOptions::new()
+        let console = std::fs::OpenOptions::new()
+            .read(true)
             .write(true)
             .custom_flags(libc::O_NOCTTY)
             .open(format!("/proc/{init}/root{console}"))
             .expect("the guest has a console");
-        writeln!(console, "{line}").expect("it takes what is typed");
+        let mut said = console.try_clone().expect("it can be shared");
+        // Ends with the guest.
+        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+        console
     }
     /// Starts again what does not run of the lab.
     pub fn repair(&mut self) {

@@ -85,7 +85,9 @@ async fn progress_cancel_and_timeout() {
         match one.migration_progress(vm.uuid).await.unwrap() {
             Some(progress) if progress.bytes_done > 0 => {
                 println!("{progress:?}");
-                progress.bytes_total > 0 && progress.elapsed_ms > 0
+                let known = progress.left_ms.is_some() && progress.dirty_rate.is_some();
+                let moves = progress.rate > 0 && progress.rounds > 0;
+                progress.bytes_total > 0 && progress.elapsed_ms > 0 && known && moves
             }
             _ => false,
         }

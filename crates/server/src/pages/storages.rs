@@ -88,11 +88,37 @@ async fn selected(visit: &AdminVisit, mut list: List) -> Result<(List, Vec<Line>
 }
 
 /// Pools that belong to `of` or to nothing, as ticks.
-async fn found(visit: &AdminVisit, of: Option<StorageId>, ticked: &[String]) -> Result<Vec<Found>> {
+async fn found(visit: &AdminVisit, of: Option<&Storage>, ticked: &[String]) -> Result<Vec<Found>> {
     let found = storages::discovered(visit.engine(), &visit.admin).await?;
-    Ok(found
+    let names = Directory::load(visit.engine()).await?;
+    let id = of.map(|storage| storage.id);
+    let seen: Vec<_> = found
         .into_iter()
-        .filter(|found| found.storage.is_none() || found.storage == of)
+        .filter(|found| found.storage.is_none() || found.storage == id)
+        .collect();
+    // A member that is not seen now stays one unless its tick is taken away.
+    let unseen = of.map_or(&[][..], |storage| &storage.members).iter();
+    let unseen = unseen.filter(|member| {
+        let is = |found: &storages::FoundPool| {
+            found.host == member.host && found.pool.name == member.pool
+        };
+        !seen.iter().any(is)
+    });
+    let unseen: Vec<Found> = unseen
+        .map(|member| {
+            let value = format!("{}/{}", member.host, member.pool);
+            Found {
+                ticked: ticked.contains(&value),
+                host: gather::or_removed(names.host(member.host), "host"),
+                words: "not seen".into(),
+                badge: badge::unseen(),
+                name: member.pool.clone(),
+                value,
+            }
+        })
+        .collect();
+    Ok(seen
+        .into_iter()
         .map(|found| {
             let value = format!("{}/{}", found.host, found.pool.name);
             let path = found.pool.path.as_ref();
@@ -110,6 +136,7 @@ async fn found(visit: &AdminVisit, of: Option<StorageId>, ticked: &[String]) -> 
                 value,
             }
         })
+        .chain(unseen)
         .collect())
 }
 
@@ -235,7 +262,7 @@ async fn page(visit: &AdminVisit, id: StorageId, back: Back) -> Result<StoragePa
         members: members.collect(),
         may_prove: shared,
         act: back.act,
-        found: found(visit, Some(id), &ticked).await?,
+        found: found(visit, Some(&storage), &ticked).await?,
         change,
         history: gather::history(engine, "storage", id, 20).await?,
         name: storage.name,
@@ -349,10 +376,18 @@ pub async fn change(
 }
 
 /// One more member, from the page of its host.
-pub async fn join(visit: AdminVisit, Path(id): Path<StorageId>, typed: Typed) -> Result<Response> {
+pub async fn join(
+    visit: AdminVisit,
+    Path(id): Path<StorageId>,
+    mut typed: Typed,
+) -> Result<Response> {
     let storage = visit.engine().store().storage(id).await?;
     let mut ticked = own(&storage);
-    ticked.push(typed.get("member"));
+    // Should it come back as the form of the storage, others are looked out for as there.
+    let now = Held::of_form(&Form::default(), "member", &ticked);
+    let member = typed.get("member");
+    typed.note(&now);
+    ticked.push(member);
     set_members(&visit, id, &typed, ticked, Ok(())).await
 }
 

@@ -79,7 +79,7 @@ impl Typed {
     /// was opened. Refused, by field, where it was changed here too; sent once more, the form overrules that.
     pub fn keep_up(&mut self, now: &Held) -> Result<(), Error> {
         let opened = Held::read(&self.get(Held::FIELD)).unwrap_or_else(|| now.clone());
-        self.set(Held::FIELD, &[now.text()]);
+        self.note(now);
         let mut clashes = Vec::new();
         for (name, values) in now.fields() {
             let Some(before) = opened.of(name).filter(|before| *before != values) else {
@@ -93,17 +93,7 @@ impl Typed {
             if typed == *before {
                 self.set(name, &Vec::from_iter(values.iter().cloned()));
             } else if typed != *values {
-                let values: Vec<String> = values
-                    .iter()
-                    .map(|value| shown(value).to_string())
-                    .collect();
-                clashes.push(FieldError {
-                    field: if name == "member" { "members" } else { name }.into(),
-                    message: format!(
-                        "somebody else set it to '{}' since this form was opened; save again to have yours",
-                        values.join(", ")
-                    ),
-                });
+                clashes.push(clash(name, values));
             }
         }
         if clashes.is_empty() {
@@ -113,6 +103,10 @@ impl Typed {
         error.fields = clashes;
         Err(error)
     }
+    /// What is sent next is against what is `held` now.
+    pub fn note(&mut self, now: &Held) {
+        self.set(Held::FIELD, &[now.text()]);
+    }
     fn set(&mut self, name: &str, values: &[String]) {
         self.0.retain(|(n, _)| n != name);
         let values = values.iter().map(|value| (name.to_string(), value.clone()));
@@ -121,6 +115,22 @@ impl Typed {
     /// To be sent back, with what is wrong.
     pub fn form(&self) -> Form {
         Form::typed(self.0.clone())
+    }
+}
+
+/// What somebody else made of a field that was changed here too.
+fn clash(name: &str, values: &BTreeSet<String>) -> FieldError {
+    let since = "since this form was opened; save again to have yours";
+    if name == "member" {
+        return FieldError {
+            field: "members".into(),
+            message: format!("somebody else changed what it is on, as this page shows, {since}"),
+        };
+    }
+    let value = values.first().map_or("", String::as_str);
+    FieldError {
+        field: name.into(),
+        message: format!("somebody else set it to '{}' {since}", shown(value)),
     }
 }
 

@@ -9,7 +9,14 @@ use bellwether_api::{
     storage::{StorageInput, StorageKind, StorageMemberInput},
     vm::{LeaseInput, PowerAction, PowerInput, Vm, VmState, WantedPower},
 };
-use std::{os::unix::fs::PermissionsExt, path::Path, process::Command};
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
 use uuid::Uuid;
 
 /// The first password, which is shown once, is the one that lets its owner into the guest.
@@ -106,6 +113,28 @@ pub async fn switch(hosts: &Hosts, house: &House, vm: &Vm, password: &Secret) {
     }
 }
 
+/// A connection to a guest, which sends back what it gets.
+struct Echo(TcpStream);
+
+impl Echo {
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn open(vm: &Vm) -> Option<Self> {
+        let address = SocketAddr::new(vm.address, 7);
+        let stream = TcpStream::connect_timeout(&address, Self::PATIENCE).ok()?;
+        stream.set_read_timeout(Some(Self::PATIENCE)).ok()?;
+        Some(Self(stream))
+    }
+
+    fn answers(&mut self, text: &str) -> std::io::Result<()> {
+        self.0.write_all(text.as_bytes())?;
+        let mut back = vec![0; text.len()];
+        self.0.read_exact(&mut back)?;
+        assert_eq!(back, text.as_bytes());
+        Ok(())
+    }
+}
+
 async fn press(house: &House, vm: &Vm, action: PowerAction) {
     let job = house
         .daemon
@@ -175,6 +204,8 @@ pub async fn move_with_disk(hosts: &Hosts, house: &House) {
     assert_eq!([disk(0), disk(1)], [true, false]);
     house.tells_the_truth(hosts).await;
     let process = hosts.guest_process(0, vm.id);
+    let mut open = until("its guest answers", || async { Echo::open(&vm) }).await;
+    open.answers("before").unwrap();
     let (job, migration) = house.begin_to_move(vm.id, 1).await;
     let ended = house.end_of(job).await;
     let told = house.migration(migration).await;
@@ -186,6 +217,18 @@ pub async fn move_with_disk(hosts: &Hosts, house: &House) {
     assert_eq!([disk(0), disk(1)], [false, true]);
     assert_ne!(hosts.guest_process(1, vm.id), process);
     house.tells_the_truth(hosts).await;
+    // The guest and its connection came along, and the disk is whole: it starts from it again.
+    open.answers("after").unwrap();
+    press(house, &vm, PowerAction::Reboot).await;
+    let asked = Instant::now();
+    while open.answers("still").is_ok() {
+        assert!(asked.elapsed() < Duration::from_secs(60), "it goes on");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    until("its guest starts from the copied disk", || async {
+        Echo::open(&vm)?.answers("again").ok()
+    })
+    .await;
     let job = house.begin_to_delete(&vm).await;
     assert_eq!(house.end_of(job).await.state, JobState::Done);
     assert_eq!([disk(0), disk(1)], [false, false]);

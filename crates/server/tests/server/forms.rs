@@ -25,7 +25,7 @@ fn encoded(fields: &[(&str, &str)]) -> String {
     pairs.collect::<Vec<_>>().join("&")
 }
 
-async fn send(site: &Site, actor: &Actor, path: &str, fields: &[(&str, &str)]) -> Answer {
+pub async fn send(site: &Site, actor: &Actor, path: &str, fields: &[(&str, &str)]) -> Answer {
     let token = site.token(actor).await;
     let asked = ask("POST", path)
         .header("accept", "text/html")
@@ -135,7 +135,7 @@ async fn an_act_that_fails_says_why_where_it_was_done() {
     )
     .await;
 
-    comes_back(&world, &act(&image, "retry"), &[], "Not yet").await;
+    comes_back(&world, &act(&image, "retry"), &[], "That did not work").await;
     comes_back(
         &world,
         "/images/catalogue",
@@ -159,7 +159,13 @@ async fn a_pool_that_is_not_seen_by_all_is_said_to_be_so() {
     let storage = world.path("/storages/{id}");
     let lost = site.fleet.hosts().remove(1);
     site.fleet.lose_host(&lost).unwrap();
-    comes_back(&world, &format!("{storage}/prove"), &[], "Not yet").await;
+    comes_back(
+        &world,
+        &format!("{storage}/prove"),
+        &[],
+        "That did not work",
+    )
+    .await;
     let screen = world.path("/vms/{id}/screen");
     let vm = site
         .engine
@@ -170,7 +176,7 @@ async fn a_pool_that_is_not_seen_by_all_is_said_to_be_so() {
         .remove(0);
     let bound = site.engine.store().host(vm.host).await.unwrap().name;
     site.fleet.lose_host(&bound).unwrap();
-    comes_back(&world, &screen, &[], "Not yet").await;
+    comes_back(&world, &screen, &[], "That did not work").await;
     site.fleet.find_host(&bound).unwrap();
     site.fleet.find_host(&lost).unwrap();
     // Every pool that is found has its name by now, and the reason is in sight all the same.
@@ -239,8 +245,37 @@ async fn a_network_is_changed_and_what_was_typed_wrong_comes_back() {
     assert!(page(site, &world.root, &network).await.contains("hall"));
 }
 
+#[tokio::test]
+async fn a_host_that_does_not_answer_is_not_added_and_the_reason_is_said() {
+    let world = World::new().await;
+    let (site, fleet) = (&world.site, &world.site.fleet);
+    fleet.add_host("late");
+    fleet.lose_host("late").unwrap();
+    let uri = fleet.uri("late");
+    let known = site.engine.store().hosts().await.unwrap().len();
+    let fields = [("name", "late"), ("uri", &*uri)];
+    comes_back(&world, "/hosts", &fields, "does not answer").await;
+    let token = site.token(&world.root).await;
+    for (path, body) in [
+        (
+            "/api/v1/hosts",
+            serde_json::json!({"name": "late", "uri": uri}),
+        ),
+        ("/api/v1/hosts/try", serde_json::json!({"uri": uri})),
+    ] {
+        let answer = site.send(ask("POST", path).json(body).token(&token)).await;
+        assert_eq!(answer.status, 503, "{path}: {}", answer.body);
+        assert!(answer.body.contains("does not answer"), "{}", answer.body);
+    }
+    assert_eq!(site.engine.store().hosts().await.unwrap().len(), known);
+    fleet.find_host("late").unwrap();
+    let added = send(site, &world.root, "/hosts", &fields).await;
+    assert!(added.body.contains("late is added"), "{}", added.body);
+    assert_eq!(site.engine.store().hosts().await.unwrap().len(), known + 1);
+}
+
 /// What a browser sends back of an untouched form to `path`, as it stands on a page.
-fn fields_of(page: &str, path: &str) -> Vec<(String, String)> {
+pub fn fields_of(page: &str, path: &str) -> Vec<(String, String)> {
     let form = page.split_once(&format!("action=\"{path}\"")).unwrap().1;
     let form = form.split_once("</form>").unwrap().0;
     let attribute = |tag: &str, name: &str| {
@@ -337,7 +372,7 @@ async fn of_two_who_change_the_same_at_once_neither_undoes_the_other_unknowingly
     let refused = answer(&change, &typed, &[("held", &stale)]).await;
     assert_eq!(refused.status, 422);
     assert!(
-        in_sight(&refused.body, "somebody else set it to"),
+        in_sight(&refused.body, "somebody else changed what it is on"),
         "{}",
         refused.body
     );

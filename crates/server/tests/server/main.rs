@@ -4,6 +4,7 @@
 
 mod access;
 mod accounts;
+mod acts;
 mod connections;
 mod degraded;
 mod document;

@@ -8,7 +8,7 @@ use bellwether_store::JobQuery;
 use secrecy::SecretString;
 
 /// The names of ada's things; no answer to anybody else may hold one.
-pub const MARKERS: &[&str] = &["ada-secret", "Full-ada", "ada@example.org"];
+pub const MARKERS: &[&str] = &["ada-secret", "Full-ada", "ada@example.org", "\"ada\""];
 
 pub struct World {
     pub site: Site,

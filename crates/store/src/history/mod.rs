@@ -263,13 +263,11 @@ impl Inner {
                 _ => {}
             }
         }
-        let mut seq = {
-            let mut open = self.open();
-            if closed != open.closed {
-                *open = Open::after(closed);
-            }
-            open.seq
-        };
+        // What is read anew takes its place when it is whole: until then the old answers.
+        let mut anew = (closed != self.open().closed).then(|| Open::after(closed));
+        let mut seq = anew
+            .as_ref()
+            .map_or_else(|| self.open().seq, |anew| anew.seq);
         loop {
             let lines = sql(
                 "SELECT seq, at, data FROM metrics_journal WHERE seq > $1 ORDER BY seq LIMIT 64",
@@ -288,18 +286,18 @@ impl Inner {
             };
             seq = *last;
             let mut highest = 0;
-            {
-                let mut open = self.open();
-                for (seq, at, data) in &lines {
-                    let values = open::decode(data).unwrap_or_else(|| {
-                        tracing::error!(
-                            seq,
-                            "a line of the measurements' journal is unreadable and left out"
-                        );
-                        Vec::new()
-                    });
-                    highest = highest.max(values.last().map_or(0, |(id, _)| *id));
-                    open.apply(*seq, *at, &values);
+            for (seq, at, data) in &lines {
+                let values = open::decode(data).unwrap_or_else(|| {
+                    tracing::error!(
+                        seq,
+                        "a line of the measurements' journal is unreadable and left out"
+                    );
+                    Vec::new()
+                });
+                highest = highest.max(values.last().map_or(0, |(id, _)| *id));
+                match &mut anew {
+                    Some(anew) => anew.apply(*seq, *at, &values),
+                    None => self.open().apply(*seq, *at, &values),
                 }
             }
             let known = lock(&self.ids).values().flatten().map(|(.., id)| *id).max();
@@ -308,8 +306,11 @@ impl Inner {
                 *lock(&self.ids) = read_ids(On::Read(db)).await?;
             }
         }
-        // The numbers up to here are no lines any more.
         let mut open = self.open();
+        if let Some(anew) = anew {
+            *open = anew;
+        }
+        // The numbers up to here are no lines any more.
         open.seq = open.seq.max(deleted);
         Ok(())
     }
