@@ -4,11 +4,11 @@
 
 use crate::{Engine, monitor, networks};
 use bellwether_decide::{
-    fleet::{Fleet, Moving, Room, Sources},
+    fleet::{Fleet, FleetHost, Moving, Room, Sources},
     monitor::{Twice, live_twice, mark_moves},
 };
 use bellwether_model::{
-    Day, HostId, NetworkId, Result, Timestamp,
+    Day, HostId, MiB, NetworkId, Result, Timestamp, Vcpus,
     migration::{Migration, MigrationOutcome},
     observed::Observed,
 };
@@ -40,6 +40,14 @@ impl Look {
     /// What is promised today on the host; nothing where it is not known.
     pub fn room(&self, host: HostId) -> Room {
         self.rooms.get(&host).copied().unwrap_or_default()
+    }
+    /// Whether some host, were it empty, could carry a VM of this size; so too while no host is known yet.
+    pub fn could_carry(&self, vcpus: Vcpus, memory: MiB) -> bool {
+        let could = |host: &FleetHost| {
+            let room = self.room(host.id);
+            vcpus.0 <= host.widest() && vcpus <= room.vcpus_limit && memory <= room.memory_limit
+        };
+        self.fleet.hosts.is_empty() || self.fleet.hosts.iter().any(could)
     }
     /// Addresses of the network still free; none where it is not known.
     pub fn free(&self, network: NetworkId) -> u64 {

@@ -274,11 +274,11 @@ async fn populate(admin: &Person, image: &str, vms: usize) -> Person {
         .await;
     let some = admin.get(&format!("vms?limit={MOVES}")).await;
     for vm in some["items"].as_array().unwrap() {
-        let path = format!("vms/{}/migrate", vm["id"].as_str().unwrap());
+        let path = format!("vms/{}/migrations", vm["id"].as_str().unwrap());
         admin.call(Method::POST, &path, Some(json!({}))).await;
     }
     admin
-        .until("all moves", "migrations?outcome=running", |running| {
+        .until("all moves", "migrations?running=true", |running| {
             running["items"].as_array().unwrap().is_empty()
         })
         .await;

@@ -94,6 +94,10 @@ pub async fn screen(named: Named, cx: &Context) -> Outcome {
     let id = resolve::vm(cx, &named.vm).await?;
     let answer = cx.client.screen(id).await?;
     cx.answer(&answer, |screen| {
+        let there = match screen.address.contains(':') {
+            true => format!("[{}]", screen.address),
+            false => screen.address.to_string(),
+        };
         let mut sheet = cx.sheet();
         sheet
             .line("Host", &screen.host.name)
@@ -107,8 +111,7 @@ pub async fn screen(named: Named, cx: &Context) -> Outcome {
             .line(
                 "From elsewhere",
                 format!(
-                    "ssh -N -L {port}:{}:{port} {}, then a viewer on 127.0.0.1, port {port}",
-                    screen.address,
+                    "ssh -N -L {port}:{there}:{port} {}, then a viewer on 127.0.0.1, port {port}",
                     screen.host.name,
                     port = screen.port
                 ),

@@ -83,7 +83,7 @@ pub(super) async fn start(engine: &Engine, id: VmId) -> Result<()> {
     let job = power::job(engine, &vm, PowerAction::Start, None)?;
     let mut tx = engine.store().begin().await?;
     tx.insert_job(&job).await?;
-    let text = format!("\"{}\" should run and did not", vm.name);
+    let text = format!("\"{}\", which should run and did not", vm.name);
     engine
         .audit(&mut tx, None, "vm.start", "vm", id, text)
         .await?;

@@ -208,11 +208,7 @@ async fn page(visit: &AdminVisit, id: RequestId, form: Form) -> Result<Approve> 
         verdict = decided(request, &names, now);
     } else if best.is_none() {
         let spec = &request.spec;
-        let large_enough = considered
-            .look
-            .rooms
-            .values()
-            .any(|room| room.vcpus_limit >= spec.vcpus && room.memory_limit >= spec.memory);
+        let large_enough = considered.look.could_carry(spec.vcpus, spec.memory);
         verdict = if large_enough {
             "No host has room for it now. Approved, it waits and is placed when one has.".into()
         } else {

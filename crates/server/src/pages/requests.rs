@@ -19,11 +19,10 @@ use crate::{
     extract::{Path, Query},
 };
 use axum::response::Response;
-use bellwether_decide::fleet::Room;
 use bellwether_decide::request::{self as decide, Draft, days_after};
 use bellwether_engine::{Look, request as engine_request};
 use bellwether_model::{
-    Day, RequestId,
+    Day, MiB, RequestId, Vcpus,
     image::ImageState,
     request::{Request, RequestState},
     states::State as _,
@@ -153,11 +152,8 @@ fn periods(from: Day, most_days: u32) -> Vec<(&'static str, &'static str, Day)> 
 /// The size that is chosen beforehand: the second, or the first where no host could ever carry that.
 fn usual_size(look: &Look) -> &'static SizeChoice {
     let [small, usual, ..] = &SIZES;
-    let carries = |room: &Room| {
-        room.vcpus_limit.0 >= usual.vcpus
-            && room.memory_limit.0 >= u64::from(usual.memory_gib) * 1024
-    };
-    match look.rooms.is_empty() || look.rooms.values().any(carries) {
+    let memory = MiB(u64::from(usual.memory_gib) * 1024);
+    match look.could_carry(Vcpus(usual.vcpus), memory) {
         true => usual,
         false => small,
     }

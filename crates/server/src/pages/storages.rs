@@ -96,7 +96,7 @@ async fn found(visit: &AdminVisit, of: Option<&Storage>, ticked: &[String]) -> R
         .into_iter()
         .filter(|found| found.storage.is_none() || found.storage == id)
         .collect();
-    // A member that is not seen now stays one unless its tick is taken away.
+    // A member that is not seen now is not dropped unasked: its tick is there to be taken away.
     let unseen = of.map_or(&[][..], |storage| &storage.members).iter();
     let unseen = unseen.filter(|member| {
         let is = |found: &storages::FoundPool| {

@@ -2,7 +2,7 @@
 
 use crate::{
     forms::{fields_of, send},
-    site::{Answer, page},
+    site::{Answer, Site, page},
     world::World,
 };
 use bellwether_engine::{
@@ -36,6 +36,11 @@ async fn until_vm(world: &World, state: VmState) {
         .await;
 }
 
+async fn until_idle(world: &World) {
+    let idle = async |site: &Site| site.engine.store().open_jobs().await.unwrap().is_empty();
+    world.site.until("no job is open", idle).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_are_refused_and_withdrawn() {
     let world = World::new().await;
@@ -64,10 +69,12 @@ async fn a_machine_is_switched_extended_and_looked_at() {
     let id: VmId = own.rsplit('/').next().unwrap().parse().unwrap();
     assert_eq!(vm(&world).await.id, id);
     until_vm(&world, VmState::Running).await;
+    until_idle(&world).await;
     let power = format!("{own}/power");
     for (action, state) in [("shutdown", VmState::ShutOff), ("start", VmState::Running)] {
         act(&world, &world.ada, &power, &[("action", action)]).await;
         until_vm(&world, state).await;
+        until_idle(&world).await;
     }
     let last = vm(&world).await.lease_until.tomorrow().unwrap();
     let fields = [("until", &*last.to_string())];
@@ -76,12 +83,6 @@ async fn a_machine_is_switched_extended_and_looked_at() {
     let screen = send(&world.site, &world.ada, &format!("{own}/screen"), &[]).await;
     assert_eq!(screen.status, 200);
     assert!(screen.body.contains("VNC at"), "{}", screen.body);
-    world
-        .site
-        .until("its jobs are over", async |site| {
-            site.engine.store().open_jobs().await.unwrap().is_empty()
-        })
-        .await;
     act(&world, &world.ada, &power, &[("action", "reboot")]).await;
 }
 
