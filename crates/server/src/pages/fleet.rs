@@ -1,7 +1,7 @@
 //! The fleet's page: its picture and its table; the first steps of an empty one; the front door.
 
 use super::{
-    csv::{Csv, Known},
+    csv::{Csv, Known, Thousandths},
     gather, picture,
     site::{AdminVisit, Visit, go, show},
     view::{
@@ -211,7 +211,7 @@ pub async fn fleet_csv(visit: AdminVisit, Query(query): Query<ListQuery>) -> Res
             &host,
             &vm.vcpus,
             &vm.memory.0,
-            &Known(vm.cpu.map(|cpu| format!("{cpu:.3}"))),
+            &Known(vm.cpu.map(Thousandths)),
             &Known(vm.memory_used.map(|used| used.0)),
         ]);
     }

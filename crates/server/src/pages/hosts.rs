@@ -1,7 +1,7 @@
 //! Hosts: the list, and adding one.
 
 use super::{
-    csv::{Csv, Known},
+    csv::{Csv, Known, Thousandths},
     site::{AdminVisit, again, show, typed_wrong},
     typed::Typed,
     view::{
@@ -177,7 +177,7 @@ pub async fn list_csv(visit: AdminVisit, Query(query): Query<ListQuery>) -> Resu
             &Known(line.vms()),
             &line.room.vcpus.0,
             &line.room.vcpus_limit.0,
-            &Known(line.seen.cpu.map(|cpu| format!("{cpu:.3}"))),
+            &Known(line.seen.cpu.map(Thousandths)),
             &line.room.memory.0,
             &line.room.memory_limit.0,
             &Known(line.seen.memory_used.map(|used| used.0)),
