@@ -22,7 +22,7 @@ const HOSTS: usize = 50;
 const PEOPLE: usize = 20;
 const PASSWORD: &str = "a very long passphrase";
 
-/// What is no page or list: a stream without end, a redirection, what only a machine without a database answers.
+/// What is no page or list: a stream without end, and a redirection.
 const UNLIKE: [&str; 2] = ["/api/v1/events", "/"];
 
 /// What a person without other rights looks at, asked for once more by one.
