@@ -227,7 +227,8 @@ async function story(browser, way) {
   if (seeing) {
     // With scripts every graph is drawn by uPlot once there are two points, over the stretch of time that was chosen.
     for (const range of ['day', 'week', 'hour']) {
-      const asked = user.waitForRequest((r) => r.url().includes('/metrics?'));
+      // The page before this one may ask once more while it is being left: what counts is asked from the page of this range.
+      const asked = user.waitForRequest((r) => r.url().includes('/metrics?') && r.frame().url().endsWith(`range=${range}`));
       await user.goto(`${site.base}${vm}?range=${range}`);
       const from = Date.parse(new URL((await asked).url()).searchParams.get('from'));
       const hours = (Date.now() - from) / 3_600_000;
