@@ -63,6 +63,14 @@ pub struct HostSeen {
     pub facts: Option<HostFacts>,
     /// CPU in use, in cores.
     pub used_cores: Option<f64>,
+    /// Of that, by programs, guests included.
+    pub user_cores: Option<f64>,
+    /// Of that, by the kernel and interrupts.
+    pub system_cores: Option<f64>,
+    /// Cores idle while something waited for a disk.
+    pub io_wait_cores: Option<f64>,
+    /// Time the vCPUs of all VMs were ready but did not run, in cores.
+    pub contention_cores: Option<f64>,
     /// Memory in use, MiB.
     pub used_memory_mib: Option<u64>,
     /// VMs seen, running or not, managed or not.
@@ -84,6 +92,10 @@ impl HostSeen {
             latency_ms: seen.latency_ms,
             facts: seen.facts.as_ref().map(Into::into),
             used_cores: seen.cpu,
+            user_cores: seen.cpu_kinds.map(|kinds| kinds.user),
+            system_cores: seen.cpu_kinds.map(|kinds| kinds.system),
+            io_wait_cores: seen.cpu_kinds.map(|kinds| kinds.io_wait),
+            contention_cores: seen.contention(),
             used_memory_mib: seen.memory_used.map(|m| m.0),
             vms: count(seen.vms.len()),
             running_vms: count(seen.vms.iter().filter(|vm| vm.power.is_live()).count()),
@@ -108,6 +120,8 @@ pub struct FleetVm {
     pub memory_mib: u64,
     /// CPU in use, in vCPUs.
     pub used_vcpus: Option<f64>,
+    /// Time its vCPUs were ready but did not run, in vCPUs.
+    pub contention_vcpus: Option<f64>,
     /// Memory the guest uses, MiB; none where the guest does not report it freshly.
     pub used_memory_mib: Option<u64>,
     /// Memory of the emulator on the host, MiB.
@@ -127,6 +141,7 @@ impl FleetVm {
             vcpus: seen.vcpus,
             memory_mib: seen.memory.0,
             used_vcpus: seen.cpu,
+            contention_vcpus: seen.contention,
             used_memory_mib: seen.memory_used.map(|m| m.0),
             resident_memory_mib: seen.memory_resident.map(|m| m.0),
             managed: managed.map(|vm| ManagedVm {

@@ -44,10 +44,13 @@ pub struct Metrics {
 /// One signal's points, as columns of equal length. A moment nothing is known of is not there: a gap stays a gap.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Series {
-    /// `cpu`, `memory`, `disk_read`, `disk_write`, `net_rx`, `net_tx`, …
+    /// `cpu`, `contention`, `memory`, `disk_read`, `net_rx`, …
     pub signal: String,
-    /// `cores`, `mib` or `bytes_per_second`.
+    /// `cores`, `mib`, `bytes`, `bytes_per_second`, `per_second`, `seconds` or `count`.
     pub unit: String,
+    /// What it measures, in words; empty from a server that does not tell it yet.
+    #[serde(default)]
+    pub meaning: String,
     /// Seconds since 1970-01-01 UTC at which each point begins.
     pub at_unix_seconds: Vec<i64>,
     /// Average over each point.

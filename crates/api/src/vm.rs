@@ -204,10 +204,32 @@ pub struct Sighting {
     pub migrating: bool,
     /// CPU in use, in vCPUs (1.0 = one busy vCPU).
     pub used_vcpus: Option<f64>,
+    /// Since when it has been up, where its start was seen; kept over moves.
+    pub up_since: Option<Moment>,
+    /// Time its vCPUs were ready but did not run, in vCPUs: what the guest sees as steal.
+    pub contention_vcpus: Option<f64>,
+    /// CPU its emulator used beside its vCPUs, in cores.
+    pub overhead_cores: Option<f64>,
     /// Memory the guest uses, MiB; none where the guest does not report it freshly.
     pub used_memory_mib: Option<u64>,
+    /// Memory the guest could still use, MiB; none where the guest does not report it freshly.
+    pub available_memory_mib: Option<u64>,
     /// Memory of the emulator on the host, MiB.
     pub resident_memory_mib: Option<u64>,
+    /// Faults of the guest a second that needed a disk.
+    pub major_faults_per_second: Option<f64>,
+    /// Bytes a second the guest reads back from its swap.
+    pub swapped_in_bytes_per_second: Option<f64>,
+    /// When memory was last looked at; seldomer than CPU and network.
+    pub memory_at: Option<Moment>,
+    /// Each disk; none from a server that does not tell them yet.
+    #[serde(default)]
+    pub disks: Vec<DiskUse>,
+    /// When disks were last looked at; seldomer than CPU and network.
+    pub disks_at: Option<Moment>,
+    /// Each network card; none from a server that does not tell them yet.
+    #[serde(default)]
+    pub nics: Vec<NicUse>,
     /// Bytes a second read from disks.
     pub disk_read_bytes_per_second: Option<f64>,
     /// Bytes a second written to disks.
@@ -228,12 +250,96 @@ impl Sighting {
             power: vm.power.into(),
             migrating: vm.migrating,
             used_vcpus: vm.cpu,
+            up_since: vm.up_since.map(Moment),
+            contention_vcpus: vm.contention,
+            overhead_cores: vm.overhead,
             used_memory_mib: vm.memory_used.map(|m| m.0),
+            available_memory_mib: vm.memory_available.map(|m| m.0),
             resident_memory_mib: vm.memory_resident.map(|m| m.0),
-            disk_read_bytes_per_second: vm.disk_rate.map(|r| r.0),
-            disk_written_bytes_per_second: vm.disk_rate.map(|r| r.1),
-            received_bytes_per_second: vm.net_rate.map(|r| r.0),
-            sent_bytes_per_second: vm.net_rate.map(|r| r.1),
+            major_faults_per_second: vm.major_faults,
+            swapped_in_bytes_per_second: vm.swap_in,
+            memory_at: vm.memory_at.map(Moment),
+            disks: vm.disks.iter().map(Into::into).collect(),
+            disks_at: vm.disks_at.map(Moment),
+            nics: vm.nics.iter().map(Into::into).collect(),
+            disk_read_bytes_per_second: vm.disk_rate().map(|r| r.0),
+            disk_written_bytes_per_second: vm.disk_rate().map(|r| r.1),
+            received_bytes_per_second: vm.net_rate().map(|r| r.0),
+            sent_bytes_per_second: vm.net_rate().map(|r| r.1),
+        }
+    }
+}
+
+/// What a VM does with one of its disks. Rates are those between the last two looks; none before two.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DiskUse {
+    /// Its name in the VM: `vda`.
+    pub device: String,
+    /// Bytes a second read.
+    pub read_bytes_per_second: Option<f64>,
+    /// Requests a second.
+    pub read_requests_per_second: Option<f64>,
+    /// Seconds a read took on average; none where there was none.
+    pub read_latency_seconds: Option<f64>,
+    /// Bytes a second written.
+    pub written_bytes_per_second: Option<f64>,
+    /// Requests a second.
+    pub write_requests_per_second: Option<f64>,
+    /// Seconds a write took on average; none where there was none.
+    pub write_latency_seconds: Option<f64>,
+    /// Bytes the guest sees.
+    pub capacity_bytes: Option<u64>,
+    /// Bytes its image takes up.
+    pub allocated_bytes: Option<u64>,
+}
+
+impl From<&observed::DiskUse> for DiskUse {
+    fn from(disk: &observed::DiskUse) -> Self {
+        let (read, written) = (disk.read, disk.written);
+        Self {
+            device: disk.device.clone(),
+            read_bytes_per_second: read.map(|rate| rate.bytes),
+            read_requests_per_second: read.map(|rate| rate.requests),
+            read_latency_seconds: read.and_then(|rate| rate.latency),
+            written_bytes_per_second: written.map(|rate| rate.bytes),
+            write_requests_per_second: written.map(|rate| rate.requests),
+            write_latency_seconds: written.and_then(|rate| rate.latency),
+            capacity_bytes: disk.capacity,
+            allocated_bytes: disk.allocation,
+        }
+    }
+}
+
+/// What a VM does with one of its network cards. Rates are those between the last two looks; none before two.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct NicUse {
+    /// Its device on the host: `vnet3`.
+    pub device: String,
+    /// Bytes a second received.
+    pub received_bytes_per_second: Option<f64>,
+    /// Packets a second received.
+    pub received_packets_per_second: Option<f64>,
+    /// Packets a second dropped on the way in.
+    pub received_drops_per_second: Option<f64>,
+    /// Bytes a second sent.
+    pub sent_bytes_per_second: Option<f64>,
+    /// Packets a second sent.
+    pub sent_packets_per_second: Option<f64>,
+    /// Packets a second dropped on the way out.
+    pub sent_drops_per_second: Option<f64>,
+}
+
+impl From<&observed::NicUse> for NicUse {
+    fn from(nic: &observed::NicUse) -> Self {
+        let (received, sent) = (nic.received, nic.sent);
+        Self {
+            device: nic.device.clone(),
+            received_bytes_per_second: received.map(|rate| rate.bytes),
+            received_packets_per_second: received.map(|rate| rate.packets),
+            received_drops_per_second: received.map(|rate| rate.dropped),
+            sent_bytes_per_second: sent.map(|rate| rate.bytes),
+            sent_packets_per_second: sent.map(|rate| rate.packets),
+            sent_drops_per_second: sent.map(|rate| rate.dropped),
         }
     }
 }

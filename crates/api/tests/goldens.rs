@@ -137,33 +137,58 @@ fn seen() -> observed::Observed {
             machine: Some(id(200)),
         }),
         cpu: Some(1.5),
+        cpu_kinds: Some(observed::HostCpu {
+            user: 1.0,
+            system: 0.5,
+            io_wait: 0.25,
+        }),
+        cpu_counters: None,
         memory_used: Some(MiB(4096)),
         vms: vec![
             observed::VmSeen {
-                uuid: id::<VmId>(4).into(),
-                name: "bw-00000004-web".into(),
-                power: observed::PowerState::Running,
                 migrating: true,
                 vcpus: 2,
                 memory: MiB(2048),
+                up_since: Some(NOW),
                 cpu: Some(0.25),
-                memory_used: None,
+                contention: Some(0.125),
+                overhead: Some(0.5),
                 memory_resident: Some(MiB(900)),
-                disk_rate: Some((1024.0, 0.0)),
-                net_rate: None,
+                memory_at: Some(NOW),
+                disks: vec![observed::DiskUse {
+                    device: "vda".into(),
+                    read: Some(observed::TransferRate {
+                        bytes: 1024.0,
+                        requests: 2.0,
+                        latency: Some(0.25),
+                    }),
+                    written: Some(observed::TransferRate::default()),
+                    capacity: Some(1 << 30),
+                    allocation: Some(1 << 20),
+                }],
+                nics: vec![observed::NicUse {
+                    device: "vnet3".into(),
+                    received: Some(observed::PacketRate {
+                        bytes: 512.0,
+                        packets: 4.0,
+                        dropped: 1.0,
+                    }),
+                    sent: None,
+                }],
+                ..observed::VmSeen::nothing(
+                    id::<VmId>(4).into(),
+                    "bw-00000004-web".into(),
+                    observed::PowerState::Running,
+                )
             },
             observed::VmSeen {
-                uuid: Uuid::from_u128(5),
-                name: "old-one".into(),
-                power: observed::PowerState::ShutOff,
-                migrating: false,
                 vcpus: 1,
                 memory: MiB(512),
-                cpu: None,
-                memory_used: None,
-                memory_resident: None,
-                disk_rate: None,
-                net_rate: None,
+                ..observed::VmSeen::nothing(
+                    Uuid::from_u128(5),
+                    "old-one".into(),
+                    observed::PowerState::ShutOff,
+                )
             },
         ],
         pools: vec![observed::PoolSeen {

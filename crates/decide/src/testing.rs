@@ -98,17 +98,9 @@ pub fn seen_host(number: u64) -> HostSeen {
 /// A VM as a host shows it.
 pub fn seen_vm(vm: VmId, power: PowerState) -> VmSeen {
     VmSeen {
-        uuid: vm.0,
-        name: "seen".into(),
-        power,
-        migrating: false,
         vcpus: 1,
         memory: MiB(1_024),
-        cpu: None,
-        memory_used: None,
-        memory_resident: None,
-        disk_rate: None,
-        net_rate: None,
+        ..VmSeen::nothing(vm.0, "seen".into(), power)
     }
 }
 

@@ -46,7 +46,7 @@ mod tasks;
 
 pub use actor::{Actor, Admin};
 pub use clock::Clock;
-pub use engine::{Engine, Running, Settings};
+pub use engine::{Engine, Paces, Running, Settings};
 pub use links::Links;
 pub use live::Live;
 pub use look::Look;

@@ -100,6 +100,7 @@ pub fn cases() -> Vec<Case> {
         Host: inventory::facts_are_plausible,
         Host: inventory::places_name_pools_and_carriers,
         Host: inventory::a_sample_holds_running_and_stopped_vms,
+        Host: inventory::a_cheap_look_leaves_out_what_is_dear,
         Host: inventory::power_states_hold_every_vm,
         Host: inventory::a_host_runs_its_own_baseline,
         Host: inventory::events_tell_of_a_start,

@@ -2,8 +2,8 @@
 //! Reading, control and each running migration use connections of their own, so that one never waits for another.
 
 use crate::{
-    HostPlaces, HostSample, MigrateSpec, MigrationFigures, Result, VmDefinition, VmDescription,
-    VolumeSeen, VolumeSpec,
+    Groups, HostPlaces, HostSample, MigrateSpec, MigrationFigures, Result, VmDefinition,
+    VmDescription, VolumeSeen, VolumeSpec,
 };
 use async_trait::async_trait;
 use bellwether_model::{
@@ -53,8 +53,9 @@ pub enum HostEvent {
 pub trait Inventory: Send + Sync {
     /// What changes seldom: versions, CPU, size.
     async fn facts(&self) -> Result<HostFacts>;
-    /// Every VM's counters and the host's own, by one bulk call that passes over VMs held by a long job.
-    async fn sample(&self) -> Result<HostSample>;
+    /// Every VM's counters and the host's own, by one bulk call that passes over VMs held by a long job. What costs a host
+    /// more is brought only if asked for.
+    async fn sample(&self, groups: Groups) -> Result<HostSample>;
     /// Pools, bridges, networks.
     async fn places(&self) -> Result<HostPlaces>;
     /// Every VM's power state, running or not, and whether a migration shows on it. Cheap; the truth for reconcile.

@@ -2,13 +2,32 @@
 
 use bellwether_model::{
     MiB,
+    counters::{HostCpuCounters, VmCounters},
     observed::{CarrierSeen, PoolSeen, PowerState},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+/// What a look at a host asks for beside state, CPU, contention and network, which every look brings: what needs QEMU's
+/// monitor, and costs a host several times as much.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Groups {
+    /// Guests' memory, and what emulators hold.
+    pub memory: bool,
+    /// Disks.
+    pub disks: bool,
+}
+
+impl Groups {
+    /// All there is.
+    pub const ALL: Self = Self {
+        memory: true,
+        disks: true,
+    };
+}
+
 /// One VM's counters.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct VmSample {
     /// UUID.
     pub uuid: Uuid,
@@ -20,31 +39,17 @@ pub struct VmSample {
     pub migrating: bool,
     /// Virtual CPUs it is defined with.
     pub vcpus: u32,
-    /// Memory it is defined with.
-    pub memory: MiB,
-    /// Nanoseconds of CPU all its threads used since it started.
-    pub cpu_ns: Option<u64>,
-    /// Nanoseconds its vCPUs were ready but did not run, summed.
-    pub delay_ns: Option<u64>,
-    /// Memory the guest could still use (KiB, balloon `usable`).
-    pub balloon_usable_kib: Option<u64>,
-    /// Memory the guest sees (KiB, balloon `available`).
-    pub balloon_available_kib: Option<u64>,
-    /// When the balloon last reported (seconds since 1970 by the host's clock).
-    pub balloon_updated_s: Option<i64>,
-    /// Memory of the emulator on the host (KiB, balloon `rss`).
-    pub resident_kib: Option<u64>,
-    /// Bytes read and written by all disks since it started.
-    pub disk_bytes: Option<(u64, u64)>,
-    /// Bytes received and sent by all network cards since it started.
-    pub net_bytes: Option<(u64, u64)>,
+    /// Memory it is defined with; none where memory was not asked for.
+    pub memory: Option<MiB>,
+    /// What it used; nothing of a VM that is off.
+    pub counters: VmCounters,
 }
 
 /// One host's counters with those of all its VMs.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct HostSample {
-    /// Nanoseconds of CPU in use (all but idle and waiting for I/O) since the host started.
-    pub cpu_busy_ns: Option<u64>,
+    /// CPU it spent, by kind.
+    pub cpu: Option<HostCpuCounters>,
     /// Memory in use (all but free, buffers and cache).
     pub memory_used: Option<MiB>,
     /// Every VM, running or not, managed or not. Of one that a long job holds the state is known at least.

@@ -14,7 +14,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use bellwether_hypervisor::{
-    HostEvent, HostPlaces, HostSample, HypervisorError, Inventory, Result, VmDescription,
+    Groups, HostEvent, HostPlaces, HostSample, HypervisorError, Inventory, Result, VmDescription,
 };
 use bellwether_model::{
     MiB,
@@ -33,12 +33,13 @@ impl Inventory for LibvirtHost {
         Ok(facts)
     }
 
-    async fn sample(&self) -> Result<HostSample> {
-        self.read("sampling", QUICK, |session| {
-            let stats = session.connect.all_domain_stats(stats::GROUPS)?;
+    async fn sample(&self, groups: Groups) -> Result<HostSample> {
+        self.read("sampling", QUICK, move |session| {
+            let groups = stats::libvirt_groups(groups);
+            let stats = session.connect.all_domain_stats(groups)?;
             Ok(HostSample {
-                cpu_busy_ns: supported(session.connect.cpu_times())?
-                    .and_then(|times| stats::busy(&times)),
+                cpu: supported(session.connect.cpu_times())?
+                    .and_then(|times| stats::host_cpu(&times)),
                 memory_used: supported(session.connect.memory_kinds())?
                     .and_then(|kinds| stats::memory_used(&kinds)),
                 // A VM held by a long job is not left out: NOWAIT gives its state, CPU time and network, and leaves

@@ -1,16 +1,30 @@
 //! libvirt's statistics as samples: pure, so that every oddity can be a test.
 
 use crate::ffi::{DomainStats, Params};
-use bellwether_hypervisor::VmSample;
-use bellwether_model::{MiB, observed::PowerState};
+use bellwether_hypervisor::{Groups, VmSample};
+use bellwether_model::{
+    MiB,
+    counters::{
+        DiskCounters, HostCpuCounters, MemoryCounters, NicCounters, Packets, Transfers,
+        VcpuCounters, VmCounters,
+    },
+    observed::PowerState,
+};
 
-/// The groups a sample is made of. `block` and `balloon` ask QEMU's monitor and are the dear ones.
-pub(crate) const GROUPS: u32 = virt_sys::VIR_DOMAIN_STATS_STATE
-    | virt_sys::VIR_DOMAIN_STATS_CPU_TOTAL
-    | virt_sys::VIR_DOMAIN_STATS_BALLOON
-    | virt_sys::VIR_DOMAIN_STATS_VCPU
-    | virt_sys::VIR_DOMAIN_STATS_INTERFACE
-    | virt_sys::VIR_DOMAIN_STATS_BLOCK;
+/// The groups of libvirt that hold what was asked for. `balloon` and `block` ask QEMU's monitor and are the dear ones.
+pub(crate) fn libvirt_groups(groups: Groups) -> u32 {
+    let mut asked = virt_sys::VIR_DOMAIN_STATS_STATE
+        | virt_sys::VIR_DOMAIN_STATS_CPU_TOTAL
+        | virt_sys::VIR_DOMAIN_STATS_VCPU
+        | virt_sys::VIR_DOMAIN_STATS_INTERFACE;
+    if groups.memory {
+        asked |= virt_sys::VIR_DOMAIN_STATS_BALLOON;
+    }
+    if groups.disks {
+        asked |= virt_sys::VIR_DOMAIN_STATS_BLOCK;
+    }
+    asked
+}
 
 /// libvirt's domain state as a power state. What waits for I/O runs; what sleeps (S3) keeps its memory like one paused.
 pub(crate) fn power_state(state: u32) -> PowerState {
@@ -44,51 +58,148 @@ fn migrating(params: &Params) -> bool {
 /// A VM's sample; what the host did not say is unknown, not zero.
 pub(crate) fn vm_sample(stats: &DomainStats) -> VmSample {
     let params = &stats.params;
-    let number = |name: &str| params.number(name);
-    let pair = |prefix: &str, one: &str, other: &str| {
-        Some((params.sum(prefix, one)?, params.sum(prefix, other)?))
-    };
     let power = state_of(params);
-    let live = |value: Option<u64>| value.filter(|_| power.is_live());
     VmSample {
         uuid: stats.uuid,
         name: stats.name.clone(),
         power,
         migrating: migrating(params),
-        vcpus: number("vcpu.current")
-            .or_else(|| number("vcpu.maximum"))
+        vcpus: params
+            .number("vcpu.current")
+            .or_else(|| params.number("vcpu.maximum"))
             .and_then(|vcpus| u32::try_from(vcpus).ok())
             .unwrap_or(0),
-        memory: MiB::from_kib(
-            number("balloon.maximum")
-                .or_else(|| number("balloon.current"))
-                .unwrap_or(0),
-        ),
-        cpu_ns: live(number("cpu.time")),
-        delay_ns: live(params.sum("vcpu", "delay")),
-        balloon_usable_kib: live(number("balloon.usable")),
-        balloon_available_kib: live(number("balloon.available")),
-        // 0 means that it never reported.
-        balloon_updated_s: live(number("balloon.last-update"))
-            .filter(|seconds| *seconds > 0)
-            .and_then(|seconds| i64::try_from(seconds).ok()),
-        resident_kib: live(number("balloon.rss")),
-        disk_bytes: pair("block", "rd.bytes", "wr.bytes").filter(|_| power.is_live()),
-        net_bytes: pair("net", "rx.bytes", "tx.bytes").filter(|_| power.is_live()),
+        memory: params
+            .number("balloon.maximum")
+            .or_else(|| params.number("balloon.current"))
+            .map(MiB::from_kib),
+        counters: if power.is_live() {
+            counters(params)
+        } else {
+            VmCounters::default()
+        },
     }
 }
 
-/// Nanoseconds in use, of CPU times by kind: all but idle and waiting for I/O. None where libvirt gives none.
-pub(crate) fn busy(times: &[(String, u64)]) -> Option<u64> {
-    let used = times
-        .iter()
-        .filter(|(kind, _)| !matches!(kind.as_str(), "idle" | "iowait" | "utilization"));
+fn counters(params: &Params) -> VmCounters {
+    VmCounters {
+        cpu_ns: params.number("cpu.time"),
+        // vCPUs can be switched off one by one: their numbers have holes, up to the highest there can be.
+        vcpus: each(params.number("vcpu.maximum"))
+            .filter_map(|number| vcpu(params, number))
+            .collect(),
+        nics: each(params.number("net.count"))
+            .map(|number| nic(params, number))
+            .collect(),
+        disks: disks(params),
+        memory: memory(params),
+    }
+}
+
+/// The numbers below `count`; no more than a VM can have of anything.
+fn each(count: Option<u64>) -> std::ops::Range<u32> {
+    const MOST: u64 = 4_096;
+    0..u32::try_from(count.unwrap_or(0).min(MOST)).unwrap_or(0)
+}
+
+fn vcpu(params: &Params, number: u32) -> Option<VcpuCounters> {
+    let figure = |name: &str| params.number(&format!("vcpu.{number}.{name}"));
+    let (time_ns, delay_ns) = (figure("time"), figure("delay"));
+    (time_ns.is_some() || delay_ns.is_some()).then_some(VcpuCounters {
+        number,
+        time_ns,
+        delay_ns,
+    })
+}
+
+fn nic(params: &Params, number: u32) -> NicCounters {
+    let way = |way: &str| {
+        let figure = |name: &str| params.number(&format!("net.{number}.{way}.{name}"));
+        Packets {
+            bytes: figure("bytes").unwrap_or(0),
+            packets: figure("pkts").unwrap_or(0),
+            dropped: figure("drop").unwrap_or(0),
+            errors: figure("errs").unwrap_or(0),
+        }
+    };
+    NicCounters {
+        device: named(params, "net", number),
+        received: way("rx"),
+        sent: way("tx"),
+    }
+}
+
+/// Its disks. A drive without a medium has no counters and is left out; where no disk has any, a long job holds the VM and
+/// nothing is known.
+fn disks(params: &Params) -> Option<Vec<DiskCounters>> {
+    let count = params.number("block.count")?;
+    let disks: Vec<_> = each(Some(count))
+        .filter_map(|number| disk(params, number))
+        .collect();
+    (count == 0 || !disks.is_empty()).then_some(disks)
+}
+
+fn disk(params: &Params, number: u32) -> Option<DiskCounters> {
+    let figure = |name: &str| params.number(&format!("block.{number}.{name}"));
+    let way = |way: &str| {
+        Some(Transfers {
+            bytes: figure(&format!("{way}.bytes"))?,
+            requests: figure(&format!("{way}.reqs")).unwrap_or(0),
+            took_ns: figure(&format!("{way}.times")),
+        })
+    };
+    Some(DiskCounters {
+        device: named(params, "block", number),
+        read: way("rd")?,
+        written: way("wr")?,
+        capacity: figure("capacity"),
+        allocation: figure("allocation"),
+    })
+}
+
+/// The name of a device; its number where it has none.
+fn named(params: &Params, group: &str, number: u32) -> String {
+    let name = params.text(&format!("{group}.{number}.name"));
+    name.map_or_else(|| number.to_string(), ToOwned::to_owned)
+}
+
+fn memory(params: &Params) -> Option<MemoryCounters> {
+    let figure = |name: &str| params.number(&format!("balloon.{name}"));
+    let memory = MemoryCounters {
+        current_kib: figure("current"),
+        usable_kib: figure("usable"),
+        unused_kib: figure("unused"),
+        available_kib: figure("available"),
+        major_faults: figure("major_fault"),
+        swapped_in_kib: figure("swap_in"),
+        swapped_out_kib: figure("swap_out"),
+        // 0 means that it never reported.
+        updated_s: figure("last-update")
+            .filter(|seconds| *seconds > 0)
+            .and_then(|seconds| i64::try_from(seconds).ok()),
+        resident_kib: figure("rss"),
+    };
+    // Of a VM that a long job holds, only its size is told.
+    (memory.resident_kib.is_some()).then_some(memory)
+}
+
+/// CPU times by kind. None where libvirt gives none.
+pub(crate) fn host_cpu(times: &[(String, u64)]) -> Option<HostCpuCounters> {
+    let mut cpu = HostCpuCounters::default();
     let mut any = false;
-    let total = used.fold(0u64, |sum, (_, time)| {
+    for (kind, time) in times {
+        let part = match kind.as_str() {
+            "user" => &mut cpu.user_ns,
+            "iowait" => &mut cpu.io_wait_ns,
+            "idle" => &mut cpu.idle_ns,
+            "utilization" => continue,
+            // kernel, intr, and what a newer libvirt may add: in use, but not by programs.
+            _ => &mut cpu.system_ns,
+        };
+        *part = part.saturating_add(*time);
         any = true;
-        sum.saturating_add(*time)
-    });
-    any.then_some(total)
+    }
+    any.then_some(cpu)
 }
 
 /// Memory in use, of memory by kind (KiB): all but free, buffers and cache.
@@ -108,36 +219,113 @@ pub(crate) fn memory_used(kinds: &[(String, u64)]) -> Option<MiB> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ffi::Params;
+    use crate::ffi::{Params, Value};
     use uuid::Uuid;
 
     fn named(pairs: &[(&str, u64)]) -> Vec<(String, u64)> {
         pairs.iter().map(|(n, v)| ((*n).to_owned(), *v)).collect()
     }
 
-    #[test]
-    fn unknown_stays_unknown() {
-        let sample = vm_sample(&DomainStats {
+    fn sampled(params: Params) -> VmSample {
+        vm_sample(&DomainStats {
             uuid: Uuid::nil(),
             name: "a".into(),
-            params: Params::default(),
-        });
+            params,
+        })
+    }
+
+    #[test]
+    fn unknown_stays_unknown() {
+        let sample = sampled(Params::default());
         assert_eq!(sample.power, PowerState::Running);
-        assert_eq!(sample.cpu_ns, None);
-        assert_eq!(sample.disk_bytes, None);
-        assert_eq!(busy(&[]), None);
+        assert_eq!(sample.memory, None);
+        assert_eq!(sample.counters, VmCounters::default());
+        assert_eq!(host_cpu(&[]), None);
         assert_eq!(memory_used(&named(&[("total", 5)])), None);
+    }
+
+    #[test]
+    fn a_busy_vm_tells_of_its_vcpus_and_cards_but_not_of_disks_and_memory() {
+        let n = Value::Unsigned;
+        let sample = sampled(Params::from([
+            ("cpu.time", n(9)),
+            ("vcpu.current", n(2)),
+            ("vcpu.maximum", n(4)),
+            ("vcpu.0.time", n(4)),
+            ("vcpu.0.delay", n(1)),
+            ("vcpu.3.time", n(3)),
+            ("vcpu.3.delay", n(2)),
+            ("net.count", n(1)),
+            ("net.0.name", Value::Text("vnet7".into())),
+            ("net.0.rx.bytes", n(10)),
+            ("net.0.tx.drop", n(5)),
+            ("block.count", n(1)),
+            ("block.0.name", Value::Text("vda".into())),
+            ("balloon.maximum", n(2048)),
+        ]));
+        assert_eq!((sample.vcpus, sample.memory), (2, Some(MiB(2))));
+        let counters = sample.counters;
+        assert_eq!(
+            (counters.vcpu_ns(), counters.delay_ns()),
+            (Some(7), Some(3))
+        );
+        assert_eq!(counters.nics[0].device, "vnet7");
+        assert_eq!(
+            (
+                counters.nics[0].received.bytes,
+                counters.nics[0].sent.dropped
+            ),
+            (10, 5)
+        );
+        assert_eq!((counters.disks, counters.memory), (None, None));
+    }
+
+    #[test]
+    fn a_drive_without_a_medium_is_no_disk() {
+        let n = Value::Unsigned;
+        let sample = sampled(Params::from([
+            ("block.count", n(2)),
+            ("block.0.name", Value::Text("sda".into())),
+            ("block.1.name", Value::Text("vda".into())),
+            ("block.1.rd.bytes", n(7)),
+            ("block.1.wr.bytes", n(8)),
+            ("block.1.wr.times", n(9)),
+            ("block.1.allocation", n(4096)),
+        ]));
+        let [disk] = &sample.counters.disks.unwrap()[..] else {
+            panic!("not one disk")
+        };
+        assert_eq!((disk.device.as_str(), disk.allocation), ("vda", Some(4096)));
+        assert_eq!((disk.read.took_ns, disk.written.took_ns), (None, Some(9)));
+    }
+
+    #[test]
+    fn what_is_off_uses_nothing_whatever_is_said_of_it() {
+        let sample = sampled(Params::from([
+            (
+                "state.state",
+                Value::Signed(i64::from(virt_sys::VIR_DOMAIN_SHUTOFF)),
+            ),
+            ("cpu.time", Value::Unsigned(7)),
+            ("block.count", Value::Unsigned(0)),
+        ]));
+        assert_eq!(sample.power, PowerState::ShutOff);
+        assert_eq!(sample.counters, VmCounters::default());
     }
 
     #[test]
     fn host_sums() {
         let times = named(&[
             ("kernel", 10),
+            ("intr", 1),
             ("user", 20),
             ("idle", 1000),
             ("iowait", 500),
+            ("utilization", 70),
         ]);
-        assert_eq!(busy(&times), Some(30));
+        let cpu = host_cpu(&times).unwrap();
+        assert_eq!((cpu.user_ns, cpu.system_ns, cpu.busy_ns()), (20, 11, 31));
+        assert_eq!((cpu.io_wait_ns, cpu.idle_ns), (500, 1000));
         let memory = named(&[
             ("total", 4096),
             ("free", 1024),

@@ -4,6 +4,7 @@
 //! its module; a change of state that is not an edge of the diagram is refused by [`states::State::step`].
 
 pub mod audit;
+pub mod counters;
 pub mod error;
 pub mod host;
 pub mod host_uri;
@@ -16,6 +17,7 @@ pub mod observed;
 pub mod people;
 pub mod policy;
 pub mod request;
+pub mod signal;
 pub mod states;
 pub mod storage;
 pub mod text;

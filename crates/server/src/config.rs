@@ -2,6 +2,7 @@
 //! default. What admins change while it runs (quotas, overcommit, leases) is policy and lives in the database.
 
 use anyhow::{Context, Result, bail, ensure};
+use bellwether_engine::Paces;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::{
@@ -33,6 +34,12 @@ pub struct Config {
     pub database_file: Option<PathBuf>,
     /// Seconds between two samples of a host.
     pub sample_period_seconds: u32,
+    /// Seconds between two looks at guests' memory; none for three samples.
+    pub memory_period_seconds: Option<u32>,
+    /// Seconds between two looks at disks; none for three samples.
+    pub disk_period_seconds: Option<u32>,
+    /// Seconds between two looks at pools and networks; none for thirty samples.
+    pub places_period_seconds: Option<u32>,
     /// The site's time zone by its IANA name: leases end at its midnights. None for the machine's.
     pub time_zone: Option<String>,
     /// `sim://` hosts (a simulated fleet) and libvirt's `test:///default` may be added, for trying out and for tests.
@@ -114,6 +121,9 @@ impl Default for Config {
             database: None,
             database_file: None,
             sample_period_seconds: 10,
+            memory_period_seconds: None,
+            disk_period_seconds: None,
+            places_period_seconds: None,
             time_zone: None,
             allow_simulated_hosts: false,
             allow_ssh_commands: false,
@@ -192,6 +202,18 @@ impl Config {
             "sample_period_seconds = {} must be 1 to 3600",
             self.sample_period_seconds
         );
+        for (key, seconds) in [
+            ("memory_period_seconds", self.memory_period_seconds),
+            ("disk_period_seconds", self.disk_period_seconds),
+            ("places_period_seconds", self.places_period_seconds),
+        ] {
+            let least = self.sample_period_seconds;
+            ensure!(
+                seconds.is_none_or(|seconds| (least..=86_400).contains(&seconds)),
+                "{key} = {} must be {least} (sample_period_seconds) to 86400",
+                seconds.unwrap_or_default()
+            );
+        }
         ensure!(
             (1..=1 << 20).contains(&self.largest_image_gib),
             "largest_image_gib = {} must be 1 to 1048576",
@@ -247,6 +269,19 @@ impl Config {
     /// Time between two samples of a host.
     pub fn sample_period(&self) -> Duration {
         Duration::from_secs(self.sample_period_seconds.into())
+    }
+
+    /// How often what costs hosts more is looked at.
+    pub fn paces(&self) -> Paces {
+        let usual = Paces::of(self.sample_period());
+        let given = |seconds: Option<u32>, usual| {
+            seconds.map_or(usual, |seconds| Duration::from_secs(seconds.into()))
+        };
+        Paces {
+            memory: given(self.memory_period_seconds, usual.memory),
+            disks: given(self.disk_period_seconds, usual.disks),
+            places: given(self.places_period_seconds, usual.places),
+        }
     }
 
     /// URL of the database.

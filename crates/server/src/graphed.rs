@@ -1,7 +1,7 @@
 //! What graphs are drawn of: a VM or a host, with the migrations that are marked on them.
 
 use bellwether_engine::Engine;
-use bellwether_model::{HostId, Result, Timestamp, VmId, migration::Migration};
+use bellwether_model::{HostId, Result, Timestamp, VmId, migration::Migration, signal::Entity};
 use bellwether_store::MigrationQuery;
 use uuid::Uuid;
 
@@ -18,11 +18,11 @@ pub enum Graphed {
 }
 
 impl Graphed {
-    /// Its word in the history and in addresses.
-    pub fn entity(self) -> &'static str {
+    /// What kind of thing it is.
+    pub fn entity(self) -> Entity {
         match self {
-            Self::Vm(_) => "vm",
-            Self::Host(_) => "host",
+            Self::Vm(_) => Entity::Vm,
+            Self::Host(_) => Entity::Host,
         }
     }
     /// Its identifier.

@@ -69,6 +69,7 @@ pub async fn engine(config: &Config) -> Result<Engine> {
         .with_context(opening)?;
     let settings = Settings {
         period: config.sample_period(),
+        paces: config.paces(),
         zone: config.zone()?,
         data_dir: config.data_dir.clone(),
         allow_local_image_urls: config.allow_local_image_urls,

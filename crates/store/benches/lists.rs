@@ -6,7 +6,7 @@
 use bellwether_model::{
     GiB, HostId, ImageId, Mac, MiB, NetworkId, StorageId, Timestamp, UserId, Vcpus, VmId,
     host::{Host, HostMode},
-    observed::{HostSeen, PowerState, VmSeen},
+    observed::{DiskUse, HostSeen, NicUse, PacketRate, PowerState, TransferRate, VmSeen},
     people::{AccountState, Role, User},
     vm::{Vm, VmState, WantedPower},
 };
@@ -159,18 +159,43 @@ async fn fill(store: &Store) -> (UserId, Vec<HostSeen>) {
                 name,
             };
             tx.insert_vm(&vm).await.unwrap();
+            let (transfers, packets) = (
+                TransferRate {
+                    bytes: 1234.5,
+                    requests: 12.3,
+                    latency: Some(0.000_123),
+                },
+                PacketRate {
+                    bytes: 1234.5,
+                    packets: 67.8,
+                    dropped: 0.0,
+                },
+            );
             seen.vms.push(VmSeen {
-                uuid: id.0,
-                name: vm.libvirt_name,
-                power: PowerState::Running,
-                migrating: false,
                 vcpus: 2,
                 memory: MiB(4096),
+                up_since: Some(now),
                 cpu: Some(0.123_456_789),
+                contention: Some(0.012_345_678),
+                overhead: Some(0.012_345_678),
                 memory_used: Some(MiB(1234)),
+                memory_available: Some(MiB(2345)),
                 memory_resident: Some(MiB(2345)),
-                disk_rate: Some((1234.5, 6789.1)),
-                net_rate: Some((1234.5, 6789.1)),
+                memory_at: Some(now),
+                disks: vec![DiskUse {
+                    device: "vda".into(),
+                    read: Some(transfers),
+                    written: Some(transfers),
+                    capacity: Some(10 << 30),
+                    allocation: Some(1 << 30),
+                }],
+                disks_at: Some(now),
+                nics: vec![NicUse {
+                    device: "vnet12".into(),
+                    received: Some(packets),
+                    sent: Some(packets),
+                }],
+                ..VmSeen::nothing(id.0, vm.libvirt_name, PowerState::Running)
             });
         }
         all.push(seen);

@@ -111,17 +111,9 @@ impl World {
     fn sees(&mut self, host: u64, vm: VmId, power: PowerState, vcpus: u32, memory: u64) {
         let seen = self.observed.hosts.get_mut(&id(1, host)).unwrap();
         seen.vms.push(VmSeen {
-            uuid: vm.0,
-            name: "stranger".into(),
-            power,
-            migrating: false,
             vcpus,
             memory: MiB(memory),
-            cpu: None,
-            memory_used: None,
-            memory_resident: None,
-            disk_rate: None,
-            net_rate: None,
+            ..VmSeen::nothing(vm.0, "stranger".into(), power)
         });
     }
 

@@ -1,57 +1,127 @@
 //! What is kept of a sight: the history for graphs, and the sight itself for the next start.
 
 use crate::Engine;
-use bellwether_model::observed::{HostSeen, VmSeen};
+use bellwether_model::{
+    observed::{DiskUse, HostSeen, PacketRate, TransferRate, VmSeen},
+    signal::{Signal, host, vm},
+};
 use bellwether_store::SeriesKey;
+use uuid::Uuid;
 
-/// Keeps a sight for graphs and for the next start. A database that can't write stops the history, not the sampling.
-pub(super) async fn keep(engine: &Engine, seen: &HostSeen) {
+/// Appends a sight to the history. A database that can't write stops the history, not the sampling.
+pub(super) async fn remember(engine: &Engine, seen: &HostSeen) {
     let mut values = Vec::new();
-    let key = |entity: &'static str, id: uuid::Uuid, signal: &'static str| SeriesKey {
-        entity,
-        id,
-        signal,
-    };
-    let mut put = |key: SeriesKey, value: Option<f64>| {
-        if let Some(value) = value {
-            values.push((key, value as f32));
-        }
-    };
-    put(key("host", seen.host.0, "cpu"), seen.cpu);
-    put(
-        key("host", seen.host.0, "memory"),
-        seen.memory_used.map(|memory| memory.0 as f64),
-    );
-    // While a VM moves it shows on two hosts; its figures are those of the one that runs it.
-    let here = |vm: &&VmSeen| vm.power.is_live() && !vm.migrating;
-    for vm in seen.vms.iter().filter(here) {
-        put(key("vm", vm.uuid, "cpu"), vm.cpu);
-        put(
-            key("vm", vm.uuid, "memory"),
-            vm.memory_used.map(|memory| memory.0 as f64),
-        );
-        put(
-            key("vm", vm.uuid, "disk_read"),
-            vm.disk_rate.map(|(read, _)| read),
-        );
-        put(
-            key("vm", vm.uuid, "disk_write"),
-            vm.disk_rate.map(|(_, write)| write),
-        );
-        put(
-            key("vm", vm.uuid, "net_rx"),
-            vm.net_rate.map(|(receive, _)| receive),
-        );
-        put(
-            key("vm", vm.uuid, "net_tx"),
-            vm.net_rate.map(|(_, send)| send),
-        );
-    }
+    measured(seen, |id, signal, value| {
+        values.push((SeriesKey::new(id, signal), value as f32));
+    });
     let at = seen.at.unwrap_or_else(|| engine.now());
     if let Err(error) = engine.history().append(at, &values).await {
         tracing::warn!(error = %error, context = error.context(), "a sample was not kept in the history");
     }
+}
+
+/// Keeps a sight for the next start.
+pub(super) async fn save(engine: &Engine, seen: &HostSeen) {
     if let Err(error) = engine.store().save_seen(seen).await {
         tracing::warn!(error = %error, context = error.context(), "what was seen of a host was not kept");
     }
+}
+
+/// Everything that was measured by this look; what is left from an earlier one was put then.
+fn measured(seen: &HostSeen, mut put: impl FnMut(Uuid, Signal, f64)) {
+    let (count, vcpus, memory) = seen.running();
+    let kinds = seen.cpu_kinds;
+    let of_host = [
+        (host::CPU, seen.cpu),
+        (host::CPU_USER, kinds.map(|kinds| kinds.user)),
+        (host::CPU_SYSTEM, kinds.map(|kinds| kinds.system)),
+        (host::CPU_IO_WAIT, kinds.map(|kinds| kinds.io_wait)),
+        (host::CONTENTION, seen.contention()),
+        (host::MEMORY, seen.memory_used.map(|memory| memory.0 as f64)),
+        (host::RUNNING_VMS, Some(f64::from(count))),
+        (host::COMMITTED_VCPUS, Some(f64::from(vcpus.0))),
+        (host::COMMITTED_MEMORY, Some(memory.0 as f64)),
+        (
+            host::SAMPLE_LATENCY,
+            seen.latency_ms.map(|ms| ms as f64 / 1e3),
+        ),
+    ];
+    for (signal, value) in of_host {
+        if let Some(value) = value {
+            put(seen.host.0, signal, value);
+        }
+    }
+    // While a VM moves it shows on two hosts; its figures are those of the one that runs it.
+    let here = |vm: &&VmSeen| vm.power.is_live() && !vm.migrating;
+    for seen_vm in seen.vms.iter().filter(here) {
+        let mut put = |signal: Signal, value: Option<f64>| {
+            if let Some(value) = value {
+                put(seen_vm.uuid, signal, value);
+            }
+        };
+        each_time(seen_vm, &mut put);
+        if seen_vm.memory_at == seen.at {
+            of_memory(seen_vm, &mut put);
+        }
+        if seen_vm.disks_at == seen.at {
+            of_disks(seen_vm, &mut put);
+        }
+    }
+}
+
+fn each_time(seen: &VmSeen, put: &mut impl FnMut(Signal, Option<f64>)) {
+    let nics = |figure: fn(&PacketRate) -> f64| {
+        let received = seen.over_nics(|nic| nic.received.as_ref().map(figure));
+        received.zip(seen.over_nics(|nic| nic.sent.as_ref().map(figure)))
+    };
+    put(vm::CPU, seen.cpu);
+    put(vm::CONTENTION, seen.contention);
+    put(vm::OVERHEAD, seen.overhead);
+    let (bytes, packets) = (nics(|rate| rate.bytes), nics(|rate| rate.packets));
+    put(vm::NET_RX, bytes.map(|both| both.0));
+    put(vm::NET_TX, bytes.map(|both| both.1));
+    put(vm::NET_RX_PACKETS, packets.map(|both| both.0));
+    put(vm::NET_TX_PACKETS, packets.map(|both| both.1));
+    let dropped = nics(|rate| rate.dropped);
+    put(
+        vm::NET_DROPS,
+        dropped.map(|(received, sent)| received + sent),
+    );
+}
+
+fn of_memory(seen: &VmSeen, put: &mut impl FnMut(Signal, Option<f64>)) {
+    put(vm::MEMORY, seen.memory_used.map(|mib| mib.0 as f64));
+    put(
+        vm::MEMORY_AVAILABLE,
+        seen.memory_available.map(|mib| mib.0 as f64),
+    );
+    put(
+        vm::MEMORY_RESIDENT,
+        seen.memory_resident.map(|mib| mib.0 as f64),
+    );
+    put(vm::MAJOR_FAULTS, seen.major_faults);
+    put(vm::SWAP_IN, seen.swap_in);
+}
+
+fn of_disks(seen: &VmSeen, put: &mut impl FnMut(Signal, Option<f64>)) {
+    let way = |of: fn(&DiskUse) -> Option<TransferRate>| {
+        let sum = |figure: fn(TransferRate) -> f64| seen.over_disks(|disk| of(disk).map(figure));
+        // Seconds of waiting a second, over all disks, for each request a second.
+        let waited = |rate: TransferRate| rate.latency.map_or(0.0, |each| each * rate.requests);
+        let (bytes, requests) = (sum(|rate| rate.bytes), sum(|rate| rate.requests));
+        let latency = seen
+            .over_disks(|disk| of(disk).map(waited))
+            .zip(requests.filter(|requests| *requests > 0.0))
+            .map(|(waited, requests)| waited / requests);
+        (bytes, requests, latency)
+    };
+    let (read, written) = (way(|disk| disk.read), way(|disk| disk.written));
+    put(vm::DISK_READ, read.0);
+    put(vm::DISK_WRITE, written.0);
+    put(vm::DISK_READ_REQUESTS, read.1);
+    put(vm::DISK_WRITE_REQUESTS, written.1);
+    put(vm::DISK_READ_LATENCY, read.2);
+    put(vm::DISK_WRITE_LATENCY, written.2);
+    let allocation = seen.over_disks(|disk| disk.allocation.map(|bytes| bytes as f64));
+    put(vm::DISK_ALLOCATION, allocation);
 }

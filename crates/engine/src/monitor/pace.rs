@@ -73,6 +73,44 @@ impl Pace {
     }
 }
 
+/// The turn of something that is not looked at every time.
+pub struct Turn {
+    every: Duration,
+    /// A look this much before the turn takes it: the next one would come as much too late.
+    slack: Duration,
+    last: Option<Instant>,
+    /// How many of the next looks take it whenever they come.
+    soon: u8,
+}
+
+impl Turn {
+    /// A turn every so often, of looks that come once in `period`; the first two come at once, since rates need both.
+    pub fn new(every: Duration, period: Duration) -> Self {
+        Self {
+            every,
+            slack: period / 2,
+            last: None,
+            soon: 2,
+        }
+    }
+    /// Whether a look now is to take it.
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.soon > 0
+            || self
+                .last
+                .is_none_or(|last| now + self.slack >= last + self.every)
+    }
+    /// It was taken.
+    pub fn taken(&mut self, now: Instant) {
+        self.last = Some(now);
+        self.soon = self.soon.saturating_sub(1);
+    }
+    /// Has the next look take it.
+    pub fn soon(&mut self) {
+        self.soon = self.soon.max(1);
+    }
+}
+
 /// What brings a look forward.
 pub struct Hints {
     /// Something on the host was just changed, or an act needs to know how it is.
@@ -145,6 +183,27 @@ mod tests {
             at.iter().map(|at| at.round()).collect::<Vec<_>>(),
             [0.0, 2.0, 7.0, 17.0, 27.0]
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_dear_is_looked_at_twice_at_once_and_then_seldom() {
+        let (_sender, mut hints) = hints();
+        let began = Instant::now();
+        let mut pace = Pace::new(PERIOD, Duration::from_secs(7));
+        let mut turn = Turn::new(Duration::from_secs(30), PERIOD);
+        let mut taken = Vec::new();
+        while began.elapsed() < Duration::from_secs(100) {
+            let now = Instant::now();
+            if turn.is_due(now) {
+                turn.taken(now);
+                taken.push(began.elapsed().as_secs());
+            }
+            if began.elapsed().as_secs() == 67 {
+                turn.soon();
+            }
+            pace.rest(&mut hints).await;
+        }
+        assert_eq!(taken, [0, 2, 27, 57, 77]);
     }
 
     #[tokio::test(start_paused = true)]

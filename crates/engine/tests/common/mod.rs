@@ -55,6 +55,7 @@ pub struct Site {
 pub fn settings(folder: &std::path::Path) -> Settings {
     Settings {
         period: Duration::from_millis(200),
+        paces: bellwether_engine::Paces::of(Duration::from_millis(200)),
         zone: jiff::tz::TimeZone::UTC,
         data_dir: folder.into(),
         job_lease: Duration::from_millis(600),

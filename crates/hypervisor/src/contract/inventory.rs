@@ -1,8 +1,8 @@
 //! What a host says of itself and of its VMs.
 
 use super::context::{Context, Failure, Outcome, ensure};
-use crate::{GuestCpu, HostEvent};
-use bellwether_model::observed::PowerState;
+use crate::{Groups, GuestCpu, HostEvent};
+use bellwether_model::{MiB, counters::VmCounters, observed::PowerState};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
@@ -49,9 +49,9 @@ pub(super) async fn places_name_pools_and_carriers(context: &Context) -> Outcome
 pub(super) async fn a_sample_holds_running_and_stopped_vms(context: &Context) -> Outcome {
     let (running, off) = (context.running().await?, context.defined().await?);
     let host = context.host();
-    let first = host.sample().await?;
+    let first = host.sample(Groups::ALL).await?;
     sleep(Duration::from_secs(2)).await;
-    let second = host.sample().await?;
+    let second = host.sample(Groups::ALL).await?;
     let of = |sample: &crate::HostSample, vm: &crate::VmDefinition| {
         let found = sample.vms.iter().find(|seen| seen.uuid == vm.uuid).cloned();
         found.ok_or_else(|| Failure(format!("{} is not in the sample", vm.name)))
@@ -60,34 +60,24 @@ pub(super) async fn a_sample_holds_running_and_stopped_vms(context: &Context) ->
     ensure!(after.power == PowerState::Running, "{after:?}");
     ensure!(after.name == running.name, "{after:?}");
     ensure!(
-        after.vcpus == 1 && after.memory == running.memory,
+        after.vcpus == 1 && after.memory == Some(running.memory),
         "{after:?}"
     );
-    let (Some(a), Some(b)) = (before.cpu_ns, after.cpu_ns) else {
-        return Err(Failure(format!("no CPU time of a running VM: {after:?}")));
-    };
-    ensure!(b >= a, "CPU time fell from {a} to {b}");
-    ensure!(
-        after.disk_bytes.is_some() && after.net_bytes.is_some(),
-        "no disk or network counters of a running VM: {after:?}"
-    );
-    if let (Some(usable), Some(available)) = (after.balloon_usable_kib, after.balloon_available_kib)
-    {
-        ensure!(
-            usable <= available && available <= running.memory.kib(),
-            "impossible memory: {after:?}"
-        );
-    }
+    growing(&before.counters, &after.counters)?;
+    all_is_told(&after.counters, running.memory)?;
     let stopped = of(&second, &off)?;
     ensure!(stopped.power == PowerState::ShutOff, "{stopped:?}");
     ensure!(
-        stopped.balloon_usable_kib.is_none(),
-        "memory of a VM that is off: {stopped:?}"
+        stopped.counters == VmCounters::default(),
+        "a VM that is off uses something: {stopped:?}"
     );
-    let (Some(busy_before), Some(busy)) = (first.cpu_busy_ns, second.cpu_busy_ns) else {
+    let (Some(cpu_before), Some(cpu)) = (first.cpu, second.cpu) else {
         return Err(Failure("the host's own CPU time is not known".into()));
     };
-    ensure!(busy >= busy_before, "the host's CPU time fell");
+    ensure!(
+        cpu.busy_ns() >= cpu_before.busy_ns() && cpu.idle_ns >= cpu_before.idle_ns,
+        "the host's CPU time fell"
+    );
     let memory = host.facts().await?.memory;
     ensure!(
         second
@@ -96,6 +86,83 @@ pub(super) async fn a_sample_holds_running_and_stopped_vms(context: &Context) ->
         "the host's memory: {:?} of {memory}",
         second.memory_used
     );
+    Ok(())
+}
+
+/// The CPU time of a running VM, and the part of it that its vCPUs ran.
+fn growing(before: &VmCounters, after: &VmCounters) -> Outcome {
+    for of in [
+        |c: &VmCounters| c.cpu_ns,
+        VmCounters::vcpu_ns,
+        VmCounters::delay_ns,
+    ] {
+        let (Some(a), Some(b)) = (of(before), of(after)) else {
+            return Err(Failure(format!("no CPU time of a running VM: {after:?}")));
+        };
+        ensure!(b >= a, "CPU time fell from {a} to {b}");
+    }
+    Ok(())
+}
+
+/// What every look that asks for everything tells of a running VM.
+fn all_is_told(counters: &VmCounters, defined: MiB) -> Outcome {
+    ensure!(counters.vcpus.len() == 1, "not one vCPU: {counters:?}");
+    let nic = counters.nics.first();
+    ensure!(
+        nic.is_some_and(|nic| !nic.device.is_empty()),
+        "no network card: {counters:?}"
+    );
+    let (Some(disks), Some(memory)) = (&counters.disks, counters.memory) else {
+        return Err(Failure(format!("no disks or memory: {counters:?}")));
+    };
+    let disk = disks.iter().find(|disk| disk.device == "vda");
+    ensure!(
+        disk.is_some_and(|disk| disk.capacity > Some(0) && disk.allocation.is_some()),
+        "no disk vda with its sizes: {counters:?}"
+    );
+    ensure!(
+        memory.resident_kib > Some(0),
+        "the emulator holds no memory: {counters:?}"
+    );
+    if let (Some(usable), Some(available)) = (memory.usable_kib, memory.available_kib) {
+        ensure!(
+            usable <= available && available <= defined.kib(),
+            "impossible memory: {counters:?}"
+        );
+    }
+    Ok(())
+}
+
+pub(super) async fn a_cheap_look_leaves_out_what_is_dear(context: &Context) -> Outcome {
+    let running = context.running().await?;
+    for groups in [
+        Groups::default(),
+        Groups {
+            memory: true,
+            disks: false,
+        },
+        Groups {
+            memory: false,
+            disks: true,
+        },
+    ] {
+        let sample = context.host().sample(groups).await?;
+        let found = sample.vms.into_iter().find(|vm| vm.uuid == running.uuid);
+        let Some(vm) = found else {
+            return Err(Failure(format!("{} is not in the sample", running.name)));
+        };
+        let counters = &vm.counters;
+        ensure!(
+            counters.cpu_ns.is_some() && counters.delay_ns().is_some() && !counters.nics.is_empty(),
+            "no CPU time, contention or network: {vm:?}"
+        );
+        ensure!(
+            vm.memory.is_some() == groups.memory
+                && counters.memory.is_some() == groups.memory
+                && counters.disks.is_some() == groups.disks,
+            "{groups:?} brought {vm:?}"
+        );
+    }
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Live migration.
 
 use super::context::{Context, Failure, Outcome, ensure, refused};
-use crate::{HypervisorError::Cancelled, MigrateSpec};
+use crate::{Groups, HypervisorError::Cancelled, MigrateSpec};
 use bellwether_model::observed::PowerState::{self, Paused, Running};
 use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
@@ -72,7 +72,7 @@ pub(super) async fn there_and_back(context: &Context) -> Outcome {
 
 /// How a sample of the host shows the VM: its power state, and whether a migration is why it stands still.
 async fn shown(host: &dyn crate::Host, vm: uuid::Uuid) -> Outcome<Option<(PowerState, bool)>> {
-    let sample = host.sample().await?;
+    let sample = host.sample(Groups::default()).await?;
     let mut vms = sample.vms.into_iter();
     let there = vms.find(|there| there.uuid == vm);
     Ok(there.map(|there| (there.power, there.migrating)))

@@ -10,8 +10,8 @@ use super::{
     world::World,
 };
 use crate::{
-    Console, DiskSeen, HostEvent, HostPlaces, HostSample, HypervisorError, Inventory, NicSeen,
-    Ownership, Power, Result, VmDefinition, VmDescription,
+    Console, DiskSeen, Groups, HostEvent, HostPlaces, HostSample, HypervisorError, Inventory,
+    NicSeen, Ownership, Power, Result, VmDefinition, VmDescription,
 };
 use async_trait::async_trait;
 use bellwether_model::observed::{HostFacts, PoolSeen, PowerState};
@@ -100,18 +100,18 @@ impl Inventory for SimHost {
         .await
     }
 
-    async fn sample(&self) -> Result<HostSample> {
-        self.call(Op::Sample, |world, host| {
+    async fn sample(&self, groups: Groups) -> Result<HostSample> {
+        self.call(Op::Sample, move |world, host| {
             world.count(host)?;
             let world = &*world;
             let machine = &world.machines[host];
             Ok(HostSample {
-                cpu_busy_ns: Some(machine.busy_ns),
+                cpu: Some(machine.cpu),
                 memory_used: Some(machine.memory_used()),
                 vms: machine
                     .vms
                     .values()
-                    .map(|vm| world.sample_of(host, vm))
+                    .map(|vm| world.sample_of(host, vm, groups))
                     .collect(),
             })
         })

@@ -156,8 +156,7 @@ impl World {
                 there.figures = Some(figures);
                 if let Some(live) = &mut there.live {
                     live.counted = now;
-                    (live.cpu_ns, live.delay_ns) = (0, 0);
-                    (live.disk, live.net) = ((0.0, 0.0), (0.0, 0.0));
+                    live.begin_anew();
                 }
             }
         } else {

@@ -30,8 +30,18 @@ pub struct Guest {
     pub address_known: bool,
     /// Bytes a second read from and written to disk.
     pub disk_rate: (u64, u64),
+    /// Bytes of a disk request.
+    pub disk_request_bytes: u64,
+    /// Milliseconds a disk request takes.
+    pub disk_latency_ms: f64,
     /// Bytes a second received and sent.
     pub net_rate: (u64, u64),
+    /// Packets a second dropped on the way in.
+    pub drop_rate: f64,
+    /// CPU its emulator uses beside its vCPUs, as a share of theirs.
+    pub overhead: f64,
+    /// KiB a second it reads back from its swap; each 4 KiB are a major fault.
+    pub swap_in_kib_s: f64,
 }
 
 impl Default for Guest {
@@ -48,7 +58,12 @@ impl Default for Guest {
             boot_ms: 3_000,
             address_known: true,
             disk_rate: (16_384, 65_536),
+            disk_request_bytes: 4_096,
+            disk_latency_ms: 1.0,
             net_rate: (2_048, 1_024),
+            drop_rate: 0.0,
+            overhead: 0.0,
+            swap_in_kib_s: 0.0,
         }
     }
 }

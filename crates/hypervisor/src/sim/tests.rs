@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{
-    Connector, DiskDefinition, GuestCpu, Host, HostEvent, HypervisorError, Inventory, MigrateSpec,
-    Migration, Ownership, Power, VmDefinition, VolumeSpec, Volumes,
+    Connector, DiskDefinition, Groups, GuestCpu, Host, HostEvent, HypervisorError, Inventory,
+    MigrateSpec, Migration, Ownership, Power, VmDefinition, VolumeSpec, Volumes,
 };
 use bellwether_model::{Mac, MiB, Vcpus, network::Carrier, observed::PowerState, vm::Devices};
 use std::{sync::Arc, time::Duration};
@@ -114,14 +114,17 @@ async fn counters_follow_the_clock_and_contention_shows_as_delay() {
         running(&fleet, "host01", 2).await,
     );
     sleep(Duration::from_secs(10)).await;
-    let sample = fleet.host("host01").sample().await.unwrap();
+    let sample = fleet.host("host01").sample(Groups::ALL).await.unwrap();
     for id in [a, b] {
         let vm = sample.vms.iter().find(|vm| vm.uuid == id).unwrap();
         let seconds = |ns: Option<u64>| ns.unwrap() as f64 / 1e9;
-        assert!((seconds(vm.cpu_ns) - 5.0).abs() < 0.01, "{vm:?}");
-        assert!((seconds(vm.delay_ns) - 5.0).abs() < 0.01, "{vm:?}");
+        assert!((seconds(vm.counters.cpu_ns) - 5.0).abs() < 0.01, "{vm:?}");
+        assert!(
+            (seconds(vm.counters.delay_ns()) - 5.0).abs() < 0.01,
+            "{vm:?}"
+        );
     }
-    assert_eq!(sample.cpu_busy_ns.map(|ns| ns / 100_000_000), Some(100));
+    assert_eq!(sample.cpu.map(|cpu| cpu.busy_ns() / 100_000_000), Some(100));
 }
 
 #[tokio::test(start_paused = true)]
@@ -264,7 +267,7 @@ async fn libvirtd_restarts_and_power_cuts() {
         "{seen:?}"
     );
     fleet.power_cut("host01").unwrap();
-    assert!(host.sample().await.is_err());
+    assert!(host.sample(Groups::ALL).await.is_err());
     fleet.power_back("host01").unwrap();
     assert_eq!(host.power(vm).await, Ok(Some(PowerState::ShutOff)));
     // Alive, only not for us:
@@ -343,7 +346,7 @@ async fn fifty_hosts_and_two_thousand_vms_are_cheap() {
     let connector = SimConnector::new();
     let uri = "sim://large/host01?hosts=50&vms=2000&cores=64&memory=262144";
     let first: Arc<dyn Host> = connector.connect(uri).await.unwrap();
-    assert_eq!(first.sample().await.unwrap().vms.len(), 40);
+    assert_eq!(first.sample(Groups::ALL).await.unwrap().vms.len(), 40);
     let last = connector.connect("sim://large/host50").await.unwrap();
     assert_eq!(last.power_states().await.unwrap().len(), 40);
     assert!(connector.connect("sim://large/host51").await.is_err());

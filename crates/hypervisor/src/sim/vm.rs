@@ -42,8 +42,20 @@ pub(super) struct Live {
     pub delay_ns: u64,
     pub disk: (f64, f64),
     pub net: (f64, f64),
+    pub dropped: f64,
+    pub overhead_ns: u64,
+    pub swapped_in_kib: f64,
     pub shutting_down: bool,
     pub screen: u16,
+}
+
+impl Live {
+    /// The counters of an emulator that has just begun.
+    pub fn begin_anew(&mut self) {
+        (self.cpu_ns, self.delay_ns, self.overhead_ns) = (0, 0, 0);
+        (self.disk, self.net) = ((0.0, 0.0), (0.0, 0.0));
+        (self.dropped, self.swapped_in_kib) = (0.0, 0.0);
+    }
 }
 
 impl SimVm {
@@ -214,6 +226,9 @@ impl World {
             delay_ns: 0,
             disk: (0.0, 0.0),
             net: (0.0, 0.0),
+            dropped: 0.0,
+            overhead_ns: 0,
+            swapped_in_kib: 0.0,
             shutting_down: false,
             screen,
         });

@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{HostEvent, HypervisorError, Result};
 use bellwether_model::{
-    MachineId, MiB, network::Carrier, observed::CarrierSeen, observed::HostFacts,
+    MachineId, MiB, counters::HostCpuCounters, network::Carrier, observed::CarrierSeen,
+    observed::HostFacts,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -46,7 +47,7 @@ pub(super) struct SimMachine {
     pub daemon: bool,
     pub link_mib_s: u64,
     pub events: broadcast::Sender<HostEvent>,
-    pub busy_ns: u64,
+    pub cpu: HostCpuCounters,
     pub counted: Instant,
 }
 
@@ -147,7 +148,7 @@ impl World {
             daemon: true,
             link_mib_s: spec.link_mib_s,
             events: broadcast::channel(1_024).0,
-            busy_ns: 0,
+            cpu: HostCpuCounters::default(),
             counted: self.now,
         };
         self.machines.insert(name.into(), machine);

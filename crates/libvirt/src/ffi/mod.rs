@@ -22,6 +22,8 @@ pub(crate) use connect::Connect;
 pub(crate) use domain::{Domain, DomainStats, JobStats};
 pub(crate) use events::EventSink;
 pub(crate) use failure::Failure;
+#[cfg(test)]
+pub(crate) use params::Value;
 pub(crate) use params::{Params, ParamsBuilder};
 pub(crate) use storage::{Pool, Volume, VolumeKind};
 pub(crate) use stream::Stream;

@@ -67,20 +67,12 @@ impl Params {
             _ => None,
         }
     }
-    /// The sum of `prefix.0.suffix`, `prefix.1.suffix`, …; none where there is not one of them.
-    pub fn sum(&self, prefix: &str, suffix: &str) -> Option<u64> {
-        let mut total: Option<u64> = None;
-        for name in self.0.keys() {
-            let belongs = name
-                .strip_prefix(prefix)
-                .and_then(|rest| rest.strip_prefix('.'))
-                .and_then(|rest| rest.split_once('.'))
-                .is_some_and(|(number, rest)| number.parse::<u32>().is_ok() && rest == suffix);
-            if belongs && let Some(value) = self.number(name) {
-                total = Some(total.unwrap_or(0).saturating_add(value));
-            }
+    /// A text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        match self.0.get(name)? {
+            Value::Text(text) => Some(text),
+            _ => None,
         }
-        total
     }
 }
 
@@ -184,19 +176,7 @@ mod tests {
             ["a", "b", "c", "d", "e", "f", "g"].map(read),
             [Some(5), None, Some(7), None, None, None, None]
         );
-    }
-
-    #[test]
-    fn sums_over_numbered_names_only() {
-        let params = Params::from([
-            ("net.count", Value::Unsigned(2)),
-            ("net.0.rx.bytes", Value::Unsigned(10)),
-            ("net.1.rx.bytes", Value::Signed(5)),
-            ("net.1.rx.bytes.more", Value::Unsigned(100)),
-            ("net.x.rx.bytes", Value::Unsigned(100)),
-        ]);
-        assert_eq!(params.sum("net", "rx.bytes"), Some(15));
-        assert_eq!(params.sum("net", "tx.bytes"), None);
+        assert_eq!((params.text("d"), params.text("a")), (Some("8"), None));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One VM from its disk to its end, on one host.
 
 use crate::bench::{Bench, definition, eventually, overlay};
-use bellwether_hypervisor::{HostEvent, HypervisorError, Ownership, VolumeSpec};
+use bellwether_hypervisor::{Groups, HostEvent, HypervisorError, Ownership, VolumeSpec};
 use bellwether_model::observed::PowerState;
 use std::{
     io::Write,
@@ -39,8 +39,8 @@ async fn host_and_places_are_seen() {
             .iter()
             .all(|pool| pool.kind == "dir" && pool.capacity > pool.available)
     );
-    let sample = host.sample().await.unwrap();
-    assert!(sample.cpu_busy_ns.is_some() && sample.memory_used.is_some());
+    let sample = host.sample(Groups::ALL).await.unwrap();
+    assert!(sample.cpu.is_some() && sample.memory_used.is_some());
     let common = host
         .baseline(&[facts.cpu.clone(), facts.cpu.clone()])
         .await
@@ -226,20 +226,30 @@ async fn a_vm_from_definition_to_removal() {
         Ok(())
     );
     eventually("the guest reports its memory", || async {
-        let sample = host.sample().await.unwrap();
+        let sample = host.sample(Groups::ALL).await.unwrap();
         let seen = sample.vms.iter().find(|seen| seen.uuid == vm.uuid).unwrap();
-        seen.balloon_usable_kib.is_some() && seen.balloon_updated_s.is_some()
+        seen.counters
+            .memory
+            .is_some_and(|memory| memory.usable_kib.is_some() && memory.updated_s.is_some())
     })
     .await;
-    let sample = host.sample().await.unwrap();
+    let sample = host.sample(Groups::ALL).await.unwrap();
     let seen = sample.vms.iter().find(|seen| seen.uuid == vm.uuid).unwrap();
     println!("{seen:#?}");
     assert_eq!(
         (seen.power, seen.vcpus, seen.memory),
-        (PowerState::Running, 1, vm.memory)
+        (PowerState::Running, 1, Some(vm.memory))
     );
-    assert!(seen.cpu_ns.unwrap() > 0 && seen.delay_ns.is_some() && seen.resident_kib.unwrap() > 0);
-    assert!(seen.disk_bytes.unwrap().0 > 0 && seen.net_bytes.is_some());
+    let counters = &seen.counters;
+    assert!(counters.cpu_ns > Some(0) && counters.delay_ns().is_some());
+    // What QEMU does beside the vCPU counts in the total alone.
+    assert!(counters.vcpu_ns() > Some(0) && counters.vcpu_ns() <= counters.cpu_ns);
+    let disk = &counters.disks.as_ref().unwrap()[0];
+    assert!(disk.read.bytes > 0 && disk.read.requests > 0 && disk.read.took_ns > Some(0));
+    assert!(counters.nics[0].device.starts_with("vnet"));
+    let memory = counters.memory.unwrap();
+    assert!(memory.resident_kib > Some(0) && memory.major_faults.is_some());
+    assert!(memory.swapped_in_kib.is_some());
     assert!(
         host.places()
             .await

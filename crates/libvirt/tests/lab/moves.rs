@@ -1,7 +1,7 @@
 //! Live migration between two hosts.
 
 use crate::bench::{Bench, eventually};
-use bellwether_hypervisor::{HostEvent, HypervisorError, MigrateSpec, VmDefinition};
+use bellwether_hypervisor::{Groups, HostEvent, HypervisorError, MigrateSpec, VmDefinition};
 use bellwether_model::observed::PowerState;
 use std::{sync::Arc, time::Duration};
 
@@ -94,11 +94,11 @@ async fn progress_cancel_and_timeout() {
     })
     .await;
     // Sampling goes on while it moves.
-    let sample = one.sample().await.unwrap();
+    let sample = one.sample(Groups::ALL).await.unwrap();
     assert!(sample.vms.iter().any(|seen| seen.uuid == vm.uuid));
     // Nor is the target silent until its guest has arrived: libvirt answers no question about that one.
     let looked = async {
-        two.sample().await.unwrap();
+        two.sample(Groups::ALL).await.unwrap();
         two.places().await.unwrap()
     };
     let places = tokio::time::timeout(Duration::from_secs(20), looked).await;

@@ -1,7 +1,7 @@
 //! Daemons that die, and daemons that hang.
 
 use crate::bench::{Bench, eventually};
-use bellwether_hypervisor::{HostEvent, HypervisorError};
+use bellwether_hypervisor::{Groups, HostEvent, HypervisorError};
 use bellwether_model::observed::PowerState;
 use std::time::{Duration, Instant};
 
@@ -37,11 +37,11 @@ async fn libvirtd_is_restarted_under_us() {
     let mut events = host.events();
     signal(bench.libvirtd(0), libc::SIGKILL);
     eventually("the loss is noticed", || async {
-        host.sample().await.is_err()
+        host.sample(Groups::ALL).await.is_err()
     })
     .await;
     let began = Instant::now();
-    let down = host.sample().await.unwrap_err();
+    let down = host.sample(Groups::ALL).await.unwrap_err();
     assert!(is_gone(&down), "{down}");
     assert!(
         began.elapsed() < Duration::from_secs(5),
@@ -49,7 +49,10 @@ async fn libvirtd_is_restarted_under_us() {
     );
     println!("{down}");
     bench.repair();
-    eventually("it is back", || async { host.sample().await.is_ok() }).await;
+    eventually("it is back", || async {
+        host.sample(Groups::ALL).await.is_ok()
+    })
+    .await;
     // The VM went on without libvirtd, and both connections work again.
     assert_eq!(
         host.power(vm.uuid).await.unwrap(),
@@ -91,12 +94,12 @@ async fn libvirtd_hangs() {
     let questions: Vec<_> = (0..40)
         .map(|_| {
             let host = std::sync::Arc::clone(&host);
-            tokio::spawn(async move { host.sample().await })
+            tokio::spawn(async move { host.sample(Groups::ALL).await })
         })
         .collect();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let during = threads();
-    other.sample().await.unwrap();
+    other.sample(Groups::ALL).await.unwrap();
     for question in questions {
         let said = question.await.unwrap().unwrap_err();
         assert!(said.is_passing(), "{said}");
@@ -109,14 +112,14 @@ async fn libvirtd_hangs() {
     assert!(during <= before + 16, "{before} threads, then {during}");
     eventually("keepalive notices", || async {
         let began = Instant::now();
-        let said = host.sample().await;
+        let said = host.sample(Groups::ALL).await;
         matches!(said, Err(error) if is_gone(&error)) && began.elapsed() < Duration::from_secs(1)
     })
     .await;
     println!(
         "after {:?}: {}",
         began.elapsed(),
-        host.sample().await.unwrap_err()
+        host.sample(Groups::ALL).await.unwrap_err()
     );
     // A new connection is refused in time as well.
     let said = crate::bench::connector_connect(bench.uri(0)).await;
@@ -127,6 +130,9 @@ async fn libvirtd_hangs() {
         threads()
     );
     signal(libvirtd, libc::SIGCONT);
-    eventually("it is back", || async { host.sample().await.is_ok() }).await;
+    eventually("it is back", || async {
+        host.sample(Groups::ALL).await.is_ok()
+    })
+    .await;
     eventually("the threads are gone", || async { threads() <= before + 8 }).await;
 }

@@ -8,7 +8,9 @@ use super::view::{
 use crate::{graphed::Graphed, names::Directory};
 use bellwether_api::Names;
 use bellwether_engine::Engine;
-use bellwether_model::{GiB, MiB, Result, Timestamp, UserId, Vcpus, migration::MigrationOutcome};
+use bellwether_model::{
+    GiB, MiB, Result, Timestamp, UserId, Vcpus, migration::MigrationOutcome, signal::Signal,
+};
 use bellwether_store::{AuditQuery, SeriesKey};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -78,11 +80,13 @@ pub struct Wanted {
     /// What its values are.
     pub unit: Unit,
     /// Signals, with labels.
-    pub signals: &'static [(&'static str, &'static str)],
+    pub signals: &'static [(Signal, &'static str)],
     /// Factor from the measured value to the unit.
     pub scale: f64,
     /// Top of the axis.
     pub ceiling: Option<f64>,
+    /// How often its signals are looked at.
+    pub every: Duration,
     /// Why it says nothing while others of the same thing do.
     pub silent: &'static str,
 }
@@ -97,22 +101,20 @@ pub async fn graphs(
     (_, seconds, step): (&'static str, i64, u32),
     wanted: Vec<Wanted>,
 ) -> Result<Vec<Graph>> {
-    let (entity, id) = (of.entity(), of.id());
+    let id = of.id();
     let to = engine.now();
     let window = Window {
         from: to.minus(Duration::from_secs(seconds.unsigned_abs())),
         to,
-        step: i64::from(step).max(i64::try_from(engine.settings().period.as_secs()).unwrap_or(10)),
+        step: i64::from(step),
         zone: engine.zone().clone(),
     };
     let events = marks(engine, of, window.from).await?;
     let keys: Vec<SeriesKey> = wanted
         .iter()
         .flat_map(|graph| {
-            graph
-                .signals
-                .iter()
-                .map(|(signal, _)| SeriesKey { entity, id, signal })
+            let signals = graph.signals.iter();
+            signals.map(|(signal, _)| SeriesKey::new(id, *signal))
         })
         .collect();
     let series = engine.history().range(&keys, window.from, to, step).await?;
@@ -124,18 +126,23 @@ pub async fn graphs(
         })
         .collect();
     let sampled = points.values().any(|points| !points.is_empty());
-    let source = format!("/api/v1/{entity}s/{id}/metrics");
+    let source = format!("/api/v1/{}s/{id}/metrics", of.entity().as_str());
     Ok(wanted
         .into_iter()
         .map(|graph| {
+            let every = i64::try_from(graph.every.as_secs()).unwrap_or(window.step);
+            let window = Window {
+                step: window.step.max(every),
+                ..window.clone()
+            };
             let traces = graph
                 .signals
                 .iter()
                 .map(|(signal, label)| Trace {
                     label,
-                    signal,
+                    signal: signal.word,
                     points: points
-                        .remove(signal)
+                        .remove(signal.word)
                         .unwrap_or_default()
                         .into_iter()
                         .map(|(at, value)| (at, value * graph.scale))

@@ -27,6 +27,7 @@ use bellwether_model::{
     Error, HostId,
     host::{Host, HostHealth, HostMode},
     observed::HostSeen,
+    signal,
     text::shown,
 };
 use serde::Deserialize;
@@ -56,17 +57,22 @@ async fn page(visit: &AdminVisit, host: Host, range: Option<&str>, back: Back) -
         Wanted {
             id: ("cpu", "CPU"),
             unit: Unit::Share,
-            signals: &[("cpu", "of its cores")],
+            signals: &[
+                (signal::host::CPU, "in use"),
+                (signal::host::CONTENTION, "waited for"),
+            ],
             scale: 1.0 / cores,
             ceiling: Some(1.0),
+            every: engine.settings().period,
             silent: gather::NO_SAMPLES,
         },
         Wanted {
             id: ("memory", "Memory"),
             unit: Unit::Bytes,
-            signals: &[("memory", "used")],
+            signals: &[(signal::host::MEMORY, "used")],
             scale: 1_048_576.0,
             ceiling: Some(host.memory.bytes() as f64),
+            every: engine.settings().period,
             silent: gather::NO_SAMPLES,
         },
     ];

@@ -21,10 +21,11 @@ use crate::{
 };
 use axum::response::Response;
 use bellwether_api::Names;
-use bellwether_engine::{console, delete, expire, power, secrets};
+use bellwether_engine::{Engine, console, delete, expire, power, secrets};
 use bellwether_model::{
     Error, VmId,
     observed::Reach,
+    signal,
     vm::{Vm, VmState},
 };
 use secrecy::ExposeSecret;
@@ -100,7 +101,7 @@ async fn page(visit: &Visit, vm: Vm, range: Option<&str>, added: Added) -> Resul
         }
     });
     let range = gather::range(range);
-    let graphs = gather::graphs(engine, Graphed::Vm(vm.id), range, wanted(&vm)).await?;
+    let graphs = gather::graphs(engine, Graphed::Vm(vm.id), range, wanted(engine, &vm)).await?;
     let from = if vm.lease_until < today {
         today
     } else {
@@ -244,38 +245,52 @@ pub fn sampled_words(
     }
 }
 
-fn wanted(vm: &Vm) -> Vec<Wanted> {
+fn wanted(engine: &Engine, vm: &Vm) -> Vec<Wanted> {
+    let (period, paces) = (engine.settings().period, engine.settings().paces);
     vec![
         Wanted {
             id: ("cpu", "CPU"),
             unit: Unit::Share,
-            signals: &[("cpu", "of its vCPUs")],
+            signals: &[
+                (signal::vm::CPU, "in use"),
+                (signal::vm::CONTENTION, "waited for"),
+            ],
             scale: 1.0 / f64::from(vm.vcpus.0.max(1)),
             ceiling: Some(1.0),
+            every: period,
             silent: gather::NO_SAMPLES,
         },
         Wanted {
             id: ("memory", "Memory"),
             unit: Unit::Bytes,
-            signals: &[("memory", "used by the guest")],
+            signals: &[(signal::vm::MEMORY, "used by the guest")],
             scale: 1_048_576.0,
             ceiling: Some(vm.memory.bytes() as f64),
+            every: paces.memory,
             silent: "Unknown: the guest's balloon reports nothing.",
         },
         Wanted {
             id: ("disk", "Disk"),
             unit: Unit::Rate,
-            signals: &[("disk_read", "read"), ("disk_write", "written")],
+            signals: &[
+                (signal::vm::DISK_READ, "read"),
+                (signal::vm::DISK_WRITE, "written"),
+            ],
             scale: 1.0,
             ceiling: None,
+            every: paces.disks,
             silent: gather::NO_SAMPLES,
         },
         Wanted {
             id: ("net", "Network"),
             unit: Unit::Rate,
-            signals: &[("net_rx", "received"), ("net_tx", "sent")],
+            signals: &[
+                (signal::vm::NET_RX, "received"),
+                (signal::vm::NET_TX, "sent"),
+            ],
             scale: 1.0,
             ceiling: None,
+            every: period,
             silent: gather::NO_SAMPLES,
         },
     ]

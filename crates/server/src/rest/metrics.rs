@@ -5,19 +5,15 @@ use bellwether_api::{
     Names,
     metrics::{Mark, Metrics, MetricsQuery, Series},
 };
-use bellwether_model::{Error, Timestamp, migration::Migration, text::shown};
+use bellwether_model::{
+    Error, Timestamp,
+    migration::Migration,
+    signal::{self, Entity, Signal},
+    text::shown,
+};
 use bellwether_store::SeriesKey;
 use std::time::Duration;
 
-/// Every signal that is kept of an entity, with its unit.
-const SIGNALS: &[(&str, &str, &[&str])] = &[
-    ("cpu", "cores", &["vm", "host"]),
-    ("memory", "mib", &["vm", "host"]),
-    ("disk_read", "bytes_per_second", &["vm"]),
-    ("disk_write", "bytes_per_second", &["vm"]),
-    ("net_rx", "bytes_per_second", &["vm"]),
-    ("net_tx", "bytes_per_second", &["vm"]),
-];
 /// Points a graph can show at most; more would be drawn on top of one another.
 const POINTS_MOST: u64 = 2_000;
 /// Points where nothing is said.
@@ -57,20 +53,21 @@ pub async fn read(state: &AppState, of: Graphed, query: &MetricsQuery) -> Result
     let wanted = signals(entity, query.signals.as_deref())?;
     let keys: Vec<SeriesKey> = wanted
         .iter()
-        .map(|(signal, _)| SeriesKey { entity, id, signal })
+        .map(|signal| SeriesKey::new(id, *signal))
         .collect();
     let found = engine.history().range(&keys, from, until, step).await?;
     let series = wanted
         .into_iter()
-        .map(|(signal, unit)| {
+        .map(|signal| {
             let points = found
                 .iter()
-                .find(|series| series.key.signal == signal)
+                .find(|series| series.key.signal == signal.word)
                 .map(|series| series.points.as_slice())
                 .unwrap_or_default();
             Series {
-                signal: signal.into(),
-                unit: unit.into(),
+                signal: signal.word.into(),
+                unit: signal.unit.as_str().into(),
+                meaning: signal.meaning.into(),
                 at_unix_seconds: points.iter().map(|(at, ..)| at.seconds()).collect(),
                 average: points
                     .iter()
@@ -107,46 +104,39 @@ pub async fn read(state: &AppState, of: Graphed, query: &MetricsQuery) -> Result
 }
 
 /// The signals asked for, or all of the entity's.
-fn signals(entity: &str, asked: Option<&str>) -> Result<Vec<(&'static str, &'static str)>> {
-    let of_entity = || {
-        SIGNALS
-            .iter()
-            .filter(|(_, _, entities)| entities.contains(&entity))
-            .map(|(signal, unit, _)| (*signal, *unit))
-    };
+fn signals(entity: Entity, asked: Option<&str>) -> Result<Vec<Signal>> {
     let Some(asked) = asked else {
-        return Ok(of_entity().collect());
+        return Ok(signal::of(entity).collect());
     };
     asked
         .split(',')
         .map(str::trim)
         .filter(|word| !word.is_empty())
         .map(|word| {
-            of_entity()
-                .find(|(signal, _)| *signal == word)
-                .ok_or_else(|| {
-                    let known: Vec<&str> = of_entity().map(|(signal, _)| signal).collect();
-                    Error::field(
-                        "signals",
-                        format!("'{}' is none of: {}", shown(word), known.join(", ")),
-                    )
-                    .into()
-                })
+            let mut of_entity = signal::of(entity);
+            of_entity.find(|signal| signal.word == word).ok_or_else(|| {
+                let known: Vec<&str> = signal::of(entity).map(|signal| signal.word).collect();
+                Error::field(
+                    "signals",
+                    format!("'{}' is none of: {}", shown(word), known.join(", ")),
+                )
+                .into()
+            })
         })
         .collect()
 }
 
-fn mark(entity: &str, migration: &Migration, from: Timestamp, names: &Directory) -> Mark {
+fn mark(entity: Entity, migration: &Migration, from: Timestamp, names: &Directory) -> Mark {
     let host = |id| names.host(id).unwrap_or_else(|| "a removed host".into());
     let way = format!("{} → {}", host(migration.source), host(migration.target));
     let what = match entity {
-        "host" => {
+        Entity::Host => {
             names
                 .vm(migration.vm)
                 .unwrap_or_else(|| "a removed VM".into())
                 + ": "
         }
-        _ => String::new(),
+        Entity::Vm => String::new(),
     };
     Mark {
         at: migration.started_at.max(from).into(),

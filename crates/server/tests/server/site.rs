@@ -200,6 +200,7 @@ impl Site {
         let history = History::open(&url).await.unwrap();
         let settings = Settings {
             period: Duration::from_millis(100),
+            paces: bellwether_engine::Paces::of(Duration::from_millis(100)),
             zone: jiff::tz::TimeZone::UTC,
             data_dir: folder.path().into(),
             clock,

@@ -28,7 +28,7 @@ use crate::{
     tx::{Tx, Waiting},
     upgrade::{self, Failure},
 };
-use bellwether_model::{Error, Result, Timestamp};
+use bellwether_model::{Error, Result, Timestamp, signal::Signal};
 use open::Open;
 use sqlx::sqlite::SqliteConnectOptions;
 use std::{
@@ -47,6 +47,17 @@ pub struct SeriesKey {
     pub id: Uuid,
     /// What: `cpu`, `memory`, `disk_read`, … with its unit fixed by who appends.
     pub signal: &'static str,
+}
+
+impl SeriesKey {
+    /// The series of a signal of the thing with this identifier.
+    pub fn new(id: Uuid, signal: Signal) -> Self {
+        Self {
+            entity: signal.of.as_str(),
+            id,
+            signal: signal.word,
+        }
+    }
 }
 
 /// A point: the beginning of its span, then the span's average, lowest and highest value.

@@ -2,11 +2,11 @@
 
 use crate::world::{Ground, World, at, host, image, network, request, storage};
 use bellwether_model::{
-    Error, ErrorKind, HostId, StorageId,
+    Error, ErrorKind, HostId, MiB, StorageId,
     host::HostMode,
     image::{ImageCopy, ImageState},
     network::{Carrier, NetworkMember},
-    observed::{HostSeen, VmSeen},
+    observed::{DiskUse, HostSeen, PowerState, TransferRate, VmSeen},
     request::RequestState,
     storage::StorageKind,
     vm::VmState,
@@ -296,17 +296,20 @@ async fn what_was_seen_is_replaced_and_goes_with_its_host(world: World) {
     seen.cpu = Some(0.1 + 0.2);
     seen.trouble = Some("connection refused".into());
     seen.vms.push(VmSeen {
-        uuid: h.id.0,
-        name: "x".into(),
-        power: bellwether_model::observed::PowerState::Running,
         migrating: true,
         vcpus: 1,
-        memory: bellwether_model::MiB(1),
-        cpu: None,
-        memory_used: None,
-        memory_resident: None,
-        disk_rate: Some((1.5, 0.0)),
-        net_rate: None,
+        memory: MiB(1),
+        up_since: Some(at(8)),
+        contention: Some(0.1 + 0.2),
+        disks: vec![DiskUse {
+            device: "vda".into(),
+            read: Some(TransferRate {
+                bytes: 1.5,
+                ..TransferRate::default()
+            }),
+            ..DiskUse::default()
+        }],
+        ..VmSeen::nothing(h.id.0, "x".into(), PowerState::Running)
     });
     store.save_seen(&seen).await.unwrap();
     assert_eq!(store.seen().await.unwrap(), [seen.clone()]);
