@@ -74,6 +74,7 @@ routes! {
     Get    "/api/v1/server" Anyone;
     Get    "/api/v1/server/tasks" Admin;
     Get    "/api/v1/openapi.json" Anyone;
+    Get    "/metrics" Admin;
 
     Post   "/api/v1/accounts" Anyone;
     Post   "/api/v1/session" Anyone;

@@ -51,6 +51,8 @@ pub struct Config {
     pub allow_local_image_urls: bool,
     /// Largest image that is taken, uploaded or fetched, GiB.
     pub largest_image_gib: u64,
+    /// What monitoring systems read.
+    pub metrics: MetricsPage,
     /// What the log looks like.
     pub log: Log,
     /// How much one client may ask.
@@ -65,6 +67,34 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// PEM file: the private key.
     pub key: PathBuf,
+}
+
+/// Who may read `/metrics` but administrators.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricsPage {
+    /// A listener of its own, plain HTTP; none for only that of everything else.
+    pub listen: Option<SocketAddr>,
+    /// A file with a token that lets who shows it read `/metrics` and nothing else.
+    pub token_file: Option<PathBuf>,
+}
+
+impl MetricsPage {
+    /// The token.
+    pub fn token(&self) -> Result<Option<SecretString>> {
+        let Some(path) = &self.token_file else {
+            return Ok(None);
+        };
+        let failed = || format!("can't read metrics.token_file {}", path.display());
+        let text = std::fs::read_to_string(path).with_context(failed)?;
+        let token = text.trim();
+        ensure!(
+            token.len() >= 16,
+            "metrics.token_file {} must hold a token of 16 characters or more",
+            path.display()
+        );
+        Ok(Some(token.into()))
+    }
 }
 
 /// What the log looks like.
@@ -129,6 +159,7 @@ impl Default for Config {
             allow_ssh_commands: false,
             allow_local_image_urls: false,
             largest_image_gib: 64,
+            metrics: MetricsPage::default(),
             log: Log::default(),
             limits: Limits::default(),
         }
@@ -212,6 +243,13 @@ impl Config {
                 seconds.is_none_or(|seconds| (least..=86_400).contains(&seconds)),
                 "{key} = {} must be {least} (sample_period_seconds) to 86400",
                 seconds.unwrap_or_default()
+            );
+        }
+        if let Some(listen) = self.metrics.listen {
+            ensure!(
+                listen.ip().is_loopback() || self.metrics.token_file.is_some(),
+                "metrics.listen = \"{listen}\" would show everybody there whose VMs there are: give metrics.token_file, or \
+                 listen on 127.0.0.1 or [::1]"
             );
         }
         ensure!(

@@ -20,7 +20,12 @@ use bellwether_model::{Error, text::shown};
 use std::{any::Any, time::Duration};
 use tower::ServiceBuilder;
 use tower_http::{
-    catch_panic::CatchPanicLayer, compression::CompressionLayer, csrf::CsrfLayer,
+    catch_panic::CatchPanicLayer,
+    compression::{
+        CompressionLayer,
+        predicate::{DefaultPredicate, NotForContentType, Predicate as _},
+    },
+    csrf::CsrfLayer,
     timeout::TimeoutLayer,
 };
 use tracing::{Instrument, field::Empty};
@@ -38,8 +43,12 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Puts all layers around the routes.
 pub fn around(routes: Router<AppState>, state: &AppState) -> Router {
+    // What is scraped is large and read once, mostly from near: packing it would take longer than sending it.
+    let worth = DefaultPredicate::new()
+        .and(NotForContentType::const_new("application/openmetrics-text"))
+        .and(NotForContentType::const_new("text/plain; version="));
     let inside = ServiceBuilder::new()
-        .layer(CompressionLayer::new().gzip(true))
+        .layer(CompressionLayer::new().gzip(true).compress_when(worth))
         .layer(middleware::from_fn(security_headers))
         .layer(middleware::from_fn_with_state(state.clone(), observe))
         .layer(CatchPanicLayer::custom(panicked))

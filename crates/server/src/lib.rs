@@ -13,6 +13,7 @@ pub mod config;
 pub mod connector;
 pub mod cookie;
 pub mod error;
+pub mod exposition;
 pub mod extract;
 pub mod graphed;
 pub mod holder;

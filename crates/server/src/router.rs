@@ -10,6 +10,12 @@ pub fn router(state: &AppState) -> Router {
     layers::around(api.merge(pages::router()), state)
 }
 
+/// What a listener of its own for monitoring systems serves.
+pub fn scrapes(state: &AppState) -> Router {
+    let routes = Router::new().route("/metrics", axum::routing::get(scrape::metrics_alone));
+    routes.with_state(state.clone())
+}
+
 /// The OpenAPI document.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     let mut document = api().split_for_parts().1;
@@ -24,6 +30,7 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(server::info))
         .routes(routes!(server::tasks))
         .routes(routes!(server::openapi))
+        .routes(routes!(scrape::metrics))
         .routes(routes!(session::register))
         .routes(routes!(session::log_in, session::log_out))
         .routes(routes!(me::show))

@@ -1,7 +1,12 @@
 //! The whole server: database, engine, listener, signals, and an orderly end.
 
 use crate::{
-    config::Config, connector::Connectors, holder, limit::Limits, router, serve, state::AppState,
+    config::Config,
+    connector::Connectors,
+    holder,
+    limit::Limits,
+    router, serve,
+    state::{AppState, ScrapeToken},
     tls::Tls,
 };
 use anyhow::{Context, Result, anyhow};
@@ -25,11 +30,21 @@ pub async fn run(config: Config) -> Result<()> {
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("can't listen on {}", config.listen))?;
+    let scrape_token = config.metrics.token()?;
+    let scrapes = match config.metrics.listen {
+        None => None,
+        Some(address) => Some(
+            TcpListener::bind(address)
+                .await
+                .with_context(|| format!("can't listen on {address} for metrics"))?,
+        ),
+    };
     let engine = engine(&config).await?;
     let holding = holder::lock(&config.data_dir, &engine.settings().holder)?;
     holder::free_jobs_of_the_dead(&engine, &config.data_dir).await;
     let running = engine.start().await.map_err(told)?;
-    let state = AppState::new(engine, config);
+    let mut state = AppState::new(engine, config);
+    state.scrape_token = scrape_token.map(|token| Arc::new(ScrapeToken::new(&token)));
     let app = router::router(&state);
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!(
@@ -41,7 +56,18 @@ pub async fn run(config: Config) -> Result<()> {
     notify(&[NotifyState::Ready]);
     let housekeeping = tokio::spawn(forget_quiet(state.limits.clone()));
     let signals = tokio::spawn(signals(tls.clone(), state.stopping.clone()));
-    let served = serve::serve(listener, tls, app, &state.config, state.stopping.clone()).await;
+    let (config, stopping) = (&state.config, &state.stopping);
+    let scraped = async {
+        match scrapes {
+            None => Ok(()),
+            Some(listener) => {
+                let app = router::scrapes(&state);
+                serve::serve(listener, None, app, config, stopping.clone()).await
+            }
+        }
+    };
+    let serving = serve::serve(listener, tls, app, config, stopping.clone());
+    let served = tokio::try_join!(serving, scraped).map(drop);
     notify(&[NotifyState::Stopping]);
     housekeeping.abort();
     signals.abort();

@@ -10,7 +10,10 @@ use crate::{
     },
 };
 use bellwether_engine::{Engine, Look};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// A look, and the second it is shown in: ages are in seconds.
@@ -42,8 +45,30 @@ pub struct AppState {
     pub limits: Arc<Limits>,
     /// The fleet in REST and as a picture, each as of a look and a second.
     pub drawn: Arc<Drawn>,
+    /// Places for scrapes: each goes through the whole fleet.
+    pub scrapes: Arc<Semaphore>,
+    /// The token that lets a monitoring system read `/metrics`.
+    pub scrape_token: Option<Arc<ScrapeToken>>,
     /// Cancelled when the server is about to end; what streams must end then.
     pub stopping: CancellationToken,
+}
+
+/// Scrapes at the same time; a third waits.
+const SCRAPES_AT_ONCE: usize = 2;
+
+/// A token as it is kept: by its hash, which is compared in a time that tells nothing of it.
+#[derive(Debug)]
+pub struct ScrapeToken([u8; 32]);
+
+impl ScrapeToken {
+    /// The token.
+    pub fn new(token: &SecretString) -> Self {
+        Self(Sha256::digest(token.expose_secret()).into())
+    }
+    /// Whether this is it.
+    pub fn is(&self, shown: &str) -> bool {
+        self.0 == <[u8; 32]>::from(Sha256::digest(shown))
+    }
 }
 
 impl AppState {
@@ -55,6 +80,8 @@ impl AppState {
             limits: Arc::new(Limits::new(&config.limits)),
             config: Arc::new(config),
             drawn: Arc::default(),
+            scrapes: Arc::new(Semaphore::new(SCRAPES_AT_ONCE)),
+            scrape_token: None,
             stopping: CancellationToken::new(),
         }
     }

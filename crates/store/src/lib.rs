@@ -10,6 +10,7 @@
 //! | `db`, `tx`, `fault`, `upgrade` | connecting, writing transactions, what errors mean, the schema's versions |
 //! | `people`, `policy`, `audit`, `events` | who there is, what they may, what they did, what pages should know |
 //! | `requests`, `vms`, `addresses`, `secrets`, `generation`, `totals` | what was asked for, what came of it, what holds it |
+//! | `tallies` | how many requests, jobs and migrations are in which state |
 //! | `hosts`, `storages`, `networks`, `images`, `seen` | the fleet and what was last seen of it |
 //! | `records` | what of this is kept in memory, and how it is known to be current |
 //! | `jobs`, `journal`, `tombstones`, `migrations` | work, its journal, what it leaves behind |
@@ -43,6 +44,7 @@ mod secrets;
 mod seen;
 mod sql;
 mod storages;
+mod tallies;
 mod tokens;
 mod tombstones;
 mod totals;
@@ -59,6 +61,7 @@ pub use jobs::JobQuery;
 pub use migrations::{MigrationQuery, PastMoves};
 pub use records::Records;
 pub use requests::RequestQuery;
+pub use tallies::Tally;
 pub use tombstones::Tombstone;
 pub use totals::PersonTotals;
 pub use tx::Tx;

@@ -4,7 +4,7 @@
 //! counter moved on reads that part anew. So every process on the database sees every change, whoever made it.
 
 use crate::{
-    HeldAddress, RequestQuery, Store, VmQuery, addresses,
+    HeldAddress, RequestQuery, Store, Tally, VmQuery, addresses,
     fresh::Fresh,
     sql::{On, sql},
     vms,
@@ -147,6 +147,7 @@ type Counted<T> = Mutex<Option<(Arc<Counters>, Arc<T>)>>;
 pub(crate) struct Kept {
     counters: Fresh<Counters>,
     pub open_jobs: Fresh<Vec<Job>>,
+    pub tallies: Fresh<Vec<Tally>>,
     records: Counted<Records>,
     requests: Counted<[Request]>,
     /// Those under way, and those that ended at this moment or later.

@@ -56,6 +56,8 @@ fn refusals_name_the_key_and_what_would_do() {
         ("memory_period_seconds = 5", "10 (sample_period_seconds)"),
         ("disk_period_seconds = 90000", "to 86400"),
         ("places_period_seconds = 0", "places_period_seconds = 0"),
+        ("[metrics]\nlisten = \"0.0.0.0:9177\"", "metrics.token_file"),
+        ("[metrics]\ntoken = \"x\"", "token"),
         ("time_zone = \"Mars/Olympus\"", "Mars/Olympus"),
         ("trusted_proxy = [\"10.0.0.0/33\"]", "10.0.0.0/33"),
         ("database = \"a\"\ndatabase_file = \"b\"", "keep one"),

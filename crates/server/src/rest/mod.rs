@@ -15,6 +15,7 @@ pub mod moves;
 pub mod networks;
 pub mod policy;
 pub mod requests;
+pub mod scrape;
 pub mod server;
 pub mod session;
 pub mod storages;

@@ -15,6 +15,7 @@ mod hostile;
 mod lists;
 mod moving;
 mod problems;
+mod scrape;
 mod site;
 mod uploads;
 mod world;
