@@ -37,6 +37,8 @@ pub struct Settings {
     pub allow_ssh_commands: bool,
     /// The clock.
     pub clock: Clock,
+    /// The servers that measurements are pushed to.
+    pub push: crate::export::Push,
 }
 
 impl Settings {
@@ -91,6 +93,7 @@ impl Default for Settings {
             fetching: crate::images::Fetching::default(),
             allow_ssh_commands: false,
             clock: Clock::System,
+            push: crate::export::Push::default(),
         }
     }
 }
@@ -122,6 +125,7 @@ pub(crate) struct Inner {
     pub uploads: crate::images::Uploads,
     pub compatibility: crate::migrate::compatibility::Compatibility,
     pub look: crate::look::Kept,
+    pub exports: crate::export::Exports,
 }
 
 impl Engine {
@@ -135,6 +139,7 @@ impl Engine {
         Self {
             inner: Arc::new(Inner {
                 links: Links::new(connector),
+                exports: crate::export::Exports::new(&settings.push),
                 store,
                 history,
                 settings,
@@ -183,6 +188,14 @@ impl Engine {
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         change(Arc::make_mut(&mut guard));
     }
+    /// The servers that measurements are pushed to, with what waits for them.
+    pub(crate) fn exports(&self) -> &crate::export::Exports {
+        &self.inner.exports
+    }
+    /// How each server that measurements are pushed to does.
+    pub fn outlets(&self) -> Vec<crate::export::OutletStatus> {
+        self.inner.exports.status()
+    }
     /// The site's time zone.
     pub fn zone(&self) -> &jiff::tz::TimeZone {
         &self.inner.settings.zone
@@ -221,7 +234,8 @@ impl Engine {
             }
         });
         let stop = CancellationToken::new();
-        let handles = tasks::spawn_all(self, &stop);
+        let mut handles = tasks::spawn_all(self, &stop);
+        handles.extend(crate::export::spawn_all(self, &stop));
         Ok(Running { stop, handles })
     }
 }

@@ -7,6 +7,7 @@
 //! - Making it: [`provision`] (a job), [`seed`].
 //! - Living: [`monitor`] (a task), [`power`], [`reach`] (a task), [`console`], [`secrets`], [`migrate`].
 //! - Ending: [`expire`] (a task), [`delete`].
+//! - Told to others: [`export`].
 //! - Always: [`reconcile`] (a task), [`jobs`] (the journal and its runner).
 //! - What the fleet is made of: [`hosts`], [`storages`], [`networks`], [`images`], [`policy`].
 
@@ -14,6 +15,7 @@ pub mod approve;
 pub mod console;
 pub mod delete;
 pub mod expire;
+pub mod export;
 pub mod hosts;
 pub mod images;
 pub mod jobs;

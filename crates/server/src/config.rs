@@ -1,8 +1,10 @@
 //! Facts of the deployment, from one TOML file. Every key is optional; `deploy/bellwetherd.toml` shows each with its
 //! default. What admins change while it runs (quotas, overcommit, leases) is policy and lives in the database.
 
+pub mod push;
+
 use anyhow::{Context, Result, bail, ensure};
-use bellwether_engine::Paces;
+use bellwether_engine::{Paces, export::Push};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::{
@@ -53,6 +55,10 @@ pub struct Config {
     pub largest_image_gib: u64,
     /// What monitoring systems read.
     pub metrics: MetricsPage,
+    /// Graphite servers that measurements are pushed to.
+    pub graphite: Vec<push::Graphite>,
+    /// Servers that measurements are pushed to by remote-write.
+    pub remote_write: Vec<push::RemoteWrite>,
     /// What the log looks like.
     pub log: Log,
     /// How much one client may ask.
@@ -160,6 +166,8 @@ impl Default for Config {
             allow_local_image_urls: false,
             largest_image_gib: 64,
             metrics: MetricsPage::default(),
+            graphite: Vec::new(),
+            remote_write: Vec::new(),
             log: Log::default(),
             limits: Limits::default(),
         }
@@ -245,6 +253,10 @@ impl Config {
                 seconds.unwrap_or_default()
             );
         }
+        self.graphite.iter().try_for_each(push::Graphite::check)?;
+        self.remote_write
+            .iter()
+            .try_for_each(push::RemoteWrite::check)?;
         if let Some(listen) = self.metrics.listen {
             ensure!(
                 listen.ip().is_loopback() || self.metrics.token_file.is_some(),
@@ -320,6 +332,17 @@ impl Config {
             disks: given(self.disk_period_seconds, usual.disks),
             places: given(self.places_period_seconds, usual.places),
         }
+    }
+
+    /// The servers that measurements are pushed to, with their secrets.
+    pub fn push(&self) -> Result<Push> {
+        let remote_write = self.remote_write.iter();
+        Ok(Push {
+            graphite: self.graphite.iter().map(push::Graphite::to).collect(),
+            remote_write: remote_write
+                .map(|one| one.to(self.sample_period()))
+                .collect::<Result<_>>()?,
+        })
     }
 
     /// URL of the database.

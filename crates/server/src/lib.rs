@@ -13,7 +13,6 @@ pub mod config;
 pub mod connector;
 pub mod cookie;
 pub mod error;
-pub mod exposition;
 pub mod extract;
 pub mod graphed;
 pub mod holder;

@@ -96,6 +96,7 @@ pub async fn engine(config: &Config) -> Result<Engine> {
     let settings = Settings {
         period: config.sample_period(),
         paces: config.paces(),
+        push: config.push()?,
         zone: config.zone()?,
         data_dir: config.data_dir.clone(),
         allow_local_image_urls: config.allow_local_image_urls,

@@ -2,19 +2,19 @@
 
 use crate::Engine;
 use bellwether_model::{
+    Timestamp,
     observed::{DiskUse, HostSeen, PacketRate, TransferRate, VmSeen},
     signal::{Signal, host, vm},
 };
 use bellwether_store::SeriesKey;
 use uuid::Uuid;
 
-/// Appends a sight to the history. A database that can't write stops the history, not the sampling.
-pub(super) async fn remember(engine: &Engine, seen: &HostSeen) {
-    let mut values = Vec::new();
-    measured(seen, |id, signal, value| {
-        values.push((SeriesKey::new(id, signal), value as f32));
-    });
-    let at = seen.at.unwrap_or_else(|| engine.now());
+/// Appends what a look measured to the history. A database that can't write stops the history, not the sampling.
+pub(super) async fn remember(engine: &Engine, at: Timestamp, values: &[(Uuid, Signal, f64)]) {
+    let values: Vec<_> = values
+        .iter()
+        .map(|(id, signal, value)| (SeriesKey::new(*id, *signal), *value as f32))
+        .collect();
     if let Err(error) = engine.history().append(at, &values).await {
         tracing::warn!(error = %error, context = error.context(), "a sample was not kept in the history");
     }
@@ -27,8 +27,10 @@ pub(super) async fn save(engine: &Engine, seen: &HostSeen) {
     }
 }
 
-/// Everything that was measured by this look; what is left from an earlier one was put then.
-fn measured(seen: &HostSeen, mut put: impl FnMut(Uuid, Signal, f64)) {
+/// Everything that was measured by this look, things one after the other; what is left from an earlier look was told then.
+pub(super) fn measured(seen: &HostSeen) -> Vec<(Uuid, Signal, f64)> {
+    let mut values = Vec::with_capacity(host::ALL.len() + vm::ALL.len() * seen.vms.len());
+    let mut put = |id, signal, value| values.push((id, signal, value));
     let (count, vcpus, memory) = seen.running();
     let kinds = seen.cpu_kinds;
     let of_host = [
@@ -67,6 +69,7 @@ fn measured(seen: &HostSeen, mut put: impl FnMut(Uuid, Signal, f64)) {
             of_disks(seen_vm, &mut put);
         }
     }
+    values
 }
 
 fn each_time(seen: &VmSeen, put: &mut impl FnMut(Signal, Option<f64>)) {

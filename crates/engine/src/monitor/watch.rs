@@ -6,7 +6,7 @@ use super::{
     pace::{Hints, Pace, Turn},
     rates::{Lasting, Moment, Rates},
 };
-use crate::{Engine, Live, links::is_the_same};
+use crate::{Engine, Live, export, links::is_the_same};
 use bellwether_hypervisor::{Groups, Host, HostPlaces, HostSample, HypervisorError, VmSample};
 use bellwether_model::{
     HostId,
@@ -131,7 +131,9 @@ impl<'a> Watch<'a> {
         let changed = before
             .as_ref()
             .is_none_or(|before| shape(before) != shape(&seen));
-        keep::remember(engine, &seen).await;
+        let values = keep::measured(&seen);
+        keep::remember(engine, now.wall, &values).await;
+        export::measured(engine, &seen, &values).await;
         if changed || self.saved.is_none_or(|saved| saved.elapsed() >= SAVE_EVERY) {
             keep::save(engine, &seen).await;
             self.saved = Some(Instant::now());

@@ -75,9 +75,14 @@ fn account(login: &str) -> NewAccount {
 impl Site {
     /// A site whose engine runs, on `spec`, with a storage of this kind.
     pub async fn new(spec: SimSpec, kind: StorageKind) -> Self {
+        Self::with(spec, kind, |_| {}).await
+    }
+
+    /// The same with other settings.
+    pub async fn with(spec: SimSpec, kind: StorageKind, change: impl Fn(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let fleet = SimFleet::new(spec);
-        let engine = open(&fleet, folder.path(), Duration::ZERO).await;
+        let engine = open_with(&fleet, folder.path(), Duration::ZERO, change).await;
         let admin_user = people::create_admin(&engine, account("root"))
             .await
             .unwrap();
@@ -430,6 +435,15 @@ impl Opening {
 }
 
 async fn open(fleet: &SimFleet, folder: &std::path::Path, ahead: Duration) -> Engine {
+    open_with(fleet, folder, ahead, |_| {}).await
+}
+
+async fn open_with(
+    fleet: &SimFleet,
+    folder: &std::path::Path,
+    ahead: Duration,
+    change: impl Fn(&mut Settings),
+) -> Engine {
     let url = format!("sqlite://{}", folder.join("bellwether.db").display());
     let store = Store::open(&url).await.unwrap();
     let history = History::open(&url).await.unwrap();
@@ -437,6 +451,7 @@ async fn open(fleet: &SimFleet, folder: &std::path::Path, ahead: Duration) -> En
     if !ahead.is_zero() {
         settings.clock = Clock::simulated(settings.clock.now().plus(ahead));
     }
+    change(&mut settings);
     Engine::new(store, history, Arc::new(fleet.connector()), settings)
 }
 

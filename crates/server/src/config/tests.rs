@@ -34,6 +34,7 @@ fn the_examples_commented_keys_are_real_ones_too() {
     assert!(!config.trusted_proxy.is_empty());
     assert!(config.time_zone.is_some());
     assert!(config.database.is_some());
+    assert_eq!((config.graphite.len(), config.remote_write.len()), (2, 2));
     // Every key of the structure is mentioned.
     let debug = format!("{:?}", Config::default());
     for key in debug
@@ -58,6 +59,28 @@ fn refusals_name_the_key_and_what_would_do() {
         ("places_period_seconds = 0", "places_period_seconds = 0"),
         ("[metrics]\nlisten = \"0.0.0.0:9177\"", "metrics.token_file"),
         ("[metrics]\ntoken = \"x\"", "token"),
+        ("graphite = [\"nowhere\"]", "host:port"),
+        ("graphite = [\":2003\"]", "host:port"),
+        (
+            "graphite = [{ address = \"a:2003\", prefix = \"a..b\" }]",
+            "prefix \"a..b\"",
+        ),
+        ("graphite = [{ address = \"a:2003\", tags = true }]", "tags"),
+        (
+            "graphite = [{ address = \"a:2003\", keep_seconds = 1 }]",
+            "10 to 86400",
+        ),
+        ("graphite = [7]", "an address or a table"),
+        ("remote_write = [\"ftp://a\"]", "http://"),
+        ("remote_write = [\"http:///write\"]", "name a host"),
+        (
+            "remote_write = [\"http://u:hunter2@a/write\"]",
+            "password_file",
+        ),
+        (
+            "remote_write = [{ url = \"http://a\", username = \"u\" }]",
+            "go together",
+        ),
         ("time_zone = \"Mars/Olympus\"", "Mars/Olympus"),
         ("trusted_proxy = [\"10.0.0.0/33\"]", "10.0.0.0/33"),
         ("database = \"a\"\ndatabase_file = \"b\"", "keep one"),

@@ -5,7 +5,6 @@ use crate::{
     auth::Admin,
     cookie,
     error::{Failure, Result},
-    exposition::{self, Exposed, Format},
     state::AppState,
 };
 use axum::{
@@ -14,6 +13,7 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use bellwether_engine::export::exposition::{self, Exposed, Format};
 use bellwether_model::Error;
 use bytes::Bytes;
 use futures::StreamExt;

@@ -14,6 +14,7 @@ mod forms;
 mod hostile;
 mod lists;
 mod moving;
+mod peers;
 mod problems;
 mod scrape;
 mod site;

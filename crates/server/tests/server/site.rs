@@ -9,6 +9,7 @@ use axum::{
 use bellwether_engine::{
     Actor, Admin, Clock, Engine, Running, Settings,
     approve::{self, Choice},
+    export::Push,
     hosts::{self, NewHost},
     images::{self, NewImage},
     migrate::{self, Target},
@@ -176,21 +177,29 @@ impl Site {
         Self::with_clock(config, fleet, Clock::System).await
     }
 
+    /// A server that pushes what is measured.
+    pub async fn pushing(config: Config, fleet: SimFleet, push: Push) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let pushing = |settings: &mut Settings| settings.push = push.clone();
+        Self::open(config, fleet, pushing, folder, "").await
+    }
+
     pub async fn with_clock(config: Config, fleet: SimFleet, clock: Clock) -> Self {
-        Self::open(config, fleet, clock, tempfile::tempdir().unwrap(), "").await
+        let ticking = |settings: &mut Settings| settings.clock = clock.clone();
+        Self::open(config, fleet, ticking, tempfile::tempdir().unwrap(), "").await
     }
 
     /// The same once more, on a database that can only be read.
     pub async fn read_only(mut self, config: Config) -> Self {
         self.quiet().await;
         self.engine.store().close().await;
-        Self::open(config, self.fleet, Clock::System, self.folder, "?mode=ro").await
+        Self::open(config, self.fleet, |_| {}, self.folder, "?mode=ro").await
     }
 
     async fn open(
         config: Config,
         fleet: SimFleet,
-        clock: Clock,
+        change: impl Fn(&mut Settings),
         folder: tempfile::TempDir,
         options: &str,
     ) -> Self {
@@ -198,14 +207,14 @@ impl Site {
         let url = format!("sqlite://{}{options}", file.display());
         let store = Store::open(&url).await.unwrap();
         let history = History::open(&url).await.unwrap();
-        let settings = Settings {
+        let mut settings = Settings {
             period: Duration::from_millis(100),
             paces: bellwether_engine::Paces::of(Duration::from_millis(100)),
             zone: jiff::tz::TimeZone::UTC,
             data_dir: folder.path().into(),
-            clock,
             ..Settings::default()
         };
+        change(&mut settings);
         let connector = std::sync::Arc::new(fleet.connector());
         let engine = Engine::new(store, history, connector, settings);
         let state = AppState::new(engine.clone(), config);

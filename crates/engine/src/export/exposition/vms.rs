@@ -1,13 +1,12 @@
 //! VMs, managed or not, on whichever host they are.
 
-use super::{Exposed, Family, seconds};
+use super::{Exposed, Kind, Sink, seconds};
 use bellwether_model::{
     VmId,
-    counters::{DiskCounters, MemoryCounters, NicCounters},
+    counters::{DiskCounters, MemoryCounters, NicCounters, VcpuCounters},
     observed::{PowerState, VmSeen},
     vm::Vm,
 };
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, LabelSetEncoder};
 use std::fmt;
 
 /// A VM on a host, with what it is called.
@@ -20,30 +19,26 @@ struct Row<'a> {
     owner: Option<&'a str>,
 }
 
-/// The labels of everything that is measured of a VM, and perhaps one more.
-struct Labels<'a>(&'a Row<'a>, Option<(&'static str, &'a str)>);
-
-impl EncodeLabelSet for Labels<'_> {
-    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> fmt::Result {
-        let Self(row, more) = self;
-        let name = row
-            .ours
-            .map_or(row.seen.name.as_str(), |vm| vm.name.as_str());
+impl Row<'_> {
+    /// The labels of everything that is measured of a VM.
+    fn labels(&self) -> [(&str, &str); 4] {
+        let name = self.ours.map_or(&self.seen.name, |vm| &vm.name);
         [
-            ("host", row.host),
-            ("domain", row.seen.name.as_str()),
-            ("uuid", row.uuid.as_str()),
+            ("host", self.host),
+            ("domain", &self.seen.name),
+            ("uuid", &self.uuid),
             ("name", name),
         ]
-        .encode(encoder)?;
-        match more {
-            Some(label) => [*label].encode(encoder),
-            None => Ok(()),
-        }
+    }
+    /// The same with one more.
+    fn labels_and<'b>(&'b self, label: &'b str, value: &'b str) -> [(&'b str, &'b str); 5] {
+        let [a, b, c, d] = self.labels();
+        [a, b, c, d, (label, value)]
     }
 }
 
 type OfVm = (&'static str, &'static str, fn(&VmSeen) -> Option<f64>);
+type OfVcpu = (&'static str, &'static str, fn(&VcpuCounters) -> Option<u64>);
 type OfDisk = (&'static str, &'static str, fn(&DiskCounters) -> Option<f64>);
 type OfNic = (&'static str, &'static str, fn(&NicCounters) -> u64);
 
@@ -120,6 +115,19 @@ const VM_COUNTERS: &[OfVm] = &[
         "libvirt_domain_memory_stats_swap_out_bytes",
         "Memory the guest wrote to its swap.",
         |vm| kib(vm, |memory| memory.swapped_out_kib),
+    ),
+];
+
+const VCPU_COUNTERS: &[OfVcpu] = &[
+    (
+        "libvirt_domain_vcpu_time_seconds",
+        "CPU the vCPU used.",
+        |vcpu| vcpu.time_ns,
+    ),
+    (
+        "libvirt_domain_vcpu_delay_seconds",
+        "Time the vCPU was ready but did not run: steal, as the guest sees it.",
+        |vcpu| vcpu.delay_ns,
     ),
 ];
 
@@ -212,60 +220,52 @@ const NIC_COUNTERS: &[OfNic] = &[
     ),
 ];
 
-pub(super) fn write(exposed: &Exposed, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+pub(super) fn give(exposed: &Exposed, sink: &mut dyn Sink) -> fmt::Result {
     let rows = rows(exposed);
     let live = || rows.iter().filter(|row| row.seen.power.is_live());
-    about(&rows, encoder)?;
-    for (name, help, value) in VM_GAUGES {
-        let mut family = Family::gauges(encoder, name, help)?;
-        for row in &rows {
-            if let Some(value) = value(row.seen) {
-                family.gauge(&Labels(row, None), &value)?;
-            }
-        }
-    }
-    for (name, help, value) in VM_COUNTERS {
-        let mut family = Family::counters(encoder, name, help)?;
-        for row in live() {
-            if let Some(value) = value(row.seen) {
-                family.counter(&Labels(row, None), &value)?;
-            }
-        }
-    }
-    vcpus(&rows, encoder)?;
-    for (name, help, value) in DISK_COUNTERS {
-        let mut family = Family::counters(encoder, name, help)?;
-        for row in live() {
-            for disk in row.seen.counters.disks.iter().flatten() {
-                if let Some(value) = value(disk) {
-                    let device = ("target_device", disk.device.as_str());
-                    family.counter(&Labels(row, Some(device)), &value)?;
+    about(&rows, sink)?;
+    for (kind, all) in [(Kind::Gauge, VM_GAUGES), (Kind::Counter, VM_COUNTERS)] {
+        for (name, help, value) in all {
+            sink.family(kind, name, help, &mut |to| {
+                for row in &rows {
+                    if let Some(value) = value(row.seen) {
+                        to.sample(&row.labels(), value)?;
+                    }
                 }
-            }
+                Ok(())
+            })?;
         }
     }
-    for (name, help, value) in DISK_GAUGES {
-        let mut family = Family::gauges(encoder, name, help)?;
-        for row in live() {
-            for disk in row.seen.counters.disks.iter().flatten() {
-                if let Some(value) = value(disk) {
-                    let device = ("target_device", disk.device.as_str());
-                    family.gauge(&Labels(row, Some(device)), &value)?;
+    vcpus(&rows, sink)?;
+    for (kind, all) in [(Kind::Counter, DISK_COUNTERS), (Kind::Gauge, DISK_GAUGES)] {
+        for (name, help, value) in all {
+            sink.family(kind, name, help, &mut |to| {
+                for row in live() {
+                    for disk in row.seen.counters.disks.iter().flatten() {
+                        if let Some(value) = value(disk) {
+                            to.sample(&row.labels_and(DEVICE, &disk.device), value)?;
+                        }
+                    }
                 }
-            }
+                Ok(())
+            })?;
         }
     }
     for (name, help, value) in NIC_COUNTERS {
-        let mut family = Family::counters(encoder, name, help)?;
-        for row in live() {
-            for nic in &row.seen.counters.nics {
-                let device = ("target_device", nic.device.as_str());
-                family.counter(&Labels(row, Some(device)), &value(nic))?;
+        sink.family(Kind::Counter, name, help, &mut |to| {
+            for row in live() {
+                for nic in &row.seen.counters.nics {
+                    to.sample(&row.labels_and(DEVICE, &nic.device), value(nic) as f64)?;
+                }
             }
-        }
+            Ok(())
+        })?;
     }
     Ok(())
 }
+
+/// The label that names a disk or network card.
+const DEVICE: &str = "target_device";
 
 /// Every VM where it is; one that is moving, where it runs.
 fn rows(exposed: &Exposed) -> Vec<Row<'_>> {
@@ -288,48 +288,38 @@ fn rows(exposed: &Exposed) -> Vec<Row<'_>> {
     rows
 }
 
-/// Whose it is, and until when.
-fn about(rows: &[Row<'_>], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    let mut family = Family::gauges(
-        encoder,
+/// Whose it is.
+fn about(rows: &[Row<'_>], sink: &mut dyn Sink) -> fmt::Result {
+    sink.family(
+        Kind::Gauge,
         "bellwether_vm_info",
         "Whose the VM is, and in which state; 1 for each. Unmanaged ones have no owner.",
-    )?;
-    for row in rows {
-        let state = row.ours.map_or("unmanaged", |vm| vm.state.as_str());
-        let labels = (
-            Labels(row, Some(("owner", row.owner.unwrap_or_default()))),
-            [("state", state)],
-        );
-        family.gauge(&labels, &1_u32)?;
-    }
-    Ok(())
+        &mut |to| {
+            for row in rows {
+                let state = row.ours.map_or("unmanaged", |vm| vm.state.as_str());
+                let [a, b, c, d] = row.labels();
+                let owner = ("owner", row.owner.unwrap_or_default());
+                to.sample(&[a, b, c, d, owner, ("state", state)], 1.0)?;
+            }
+            Ok(())
+        },
+    )
 }
 
 /// What each vCPU ran, and waited for.
-fn vcpus(rows: &[Row<'_>], encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-    for (name, help, delay) in [
-        (
-            "libvirt_domain_vcpu_time_seconds",
-            "CPU the vCPU used.",
-            false,
-        ),
-        (
-            "libvirt_domain_vcpu_delay_seconds",
-            "Time the vCPU was ready but did not run: steal, as the guest sees it.",
-            true,
-        ),
-    ] {
-        let mut family = Family::counters(encoder, name, help)?;
-        for row in rows {
-            for vcpu in &row.seen.counters.vcpus {
-                let value = if delay { vcpu.delay_ns } else { vcpu.time_ns };
-                if let Some(ns) = value {
-                    let number = vcpu.number.to_string();
-                    family.counter(&Labels(row, Some(("vcpu", &number))), &seconds(ns))?;
+fn vcpus(rows: &[Row<'_>], sink: &mut dyn Sink) -> fmt::Result {
+    for (name, help, value) in VCPU_COUNTERS {
+        sink.family(Kind::Counter, name, help, &mut |to| {
+            for row in rows {
+                for vcpu in &row.seen.counters.vcpus {
+                    if let Some(ns) = value(vcpu) {
+                        let number = vcpu.number.to_string();
+                        to.sample(&row.labels_and("vcpu", &number), seconds(ns))?;
+                    }
                 }
             }
-        }
+            Ok(())
+        })?;
     }
     Ok(())
 }

@@ -8,15 +8,13 @@ mod hosts;
 mod own;
 mod vms;
 
-use bellwether_engine::{Engine, TaskStatus};
+use super::OutletStatus;
+use crate::{Engine, TaskStatus};
 use bellwether_model::{Result, Timestamp, observed::Observed};
 use bellwether_store::{Records, Tally};
 use prometheus_client::{
     collector::Collector,
-    encoding::{
-        DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, EncodeLabelSet, MetricEncoder,
-        NoLabelSet, prometheus_text, text,
-    },
+    encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, prometheus_text, text},
     metrics::MetricType,
     registry::Registry,
 };
@@ -33,6 +31,7 @@ pub struct Exposed {
     records: Arc<Records>,
     tallies: Arc<Vec<Tally>>,
     tasks: Vec<TaskStatus>,
+    outlets: Vec<OutletStatus>,
 }
 
 impl Exposed {
@@ -44,8 +43,48 @@ impl Exposed {
             records: engine.store().records().await?,
             tallies: engine.store().tallies().await?,
             tasks: engine.task_status(),
+            outlets: engine.exports().status(),
         })
     }
+    /// The moment.
+    pub(in crate::export) fn at(&self) -> Timestamp {
+        self.now
+    }
+    /// Gives it to `sink`, family by family.
+    pub(in crate::export) fn give(&self, sink: &mut dyn Sink) -> fmt::Result {
+        hosts::give(self, sink)?;
+        vms::give(self, sink)?;
+        own::give(self, sink)
+    }
+}
+
+/// What a family's values do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::export) enum Kind {
+    /// They only grow; `_total` is written after the name.
+    Counter,
+    /// They go up and down.
+    Gauge,
+}
+
+/// Labels of a sample.
+pub(in crate::export) type Labels<'a> = [(&'a str, &'a str)];
+
+/// Where families go.
+pub(in crate::export) trait Sink {
+    /// One family; `samples` gives its samples, one after the other.
+    fn family(
+        &mut self,
+        kind: Kind,
+        name: &str,
+        help: &str,
+        samples: &mut dyn FnMut(&mut dyn Samples) -> fmt::Result,
+    ) -> fmt::Result;
+}
+
+/// Where the samples of a family go.
+pub(in crate::export) trait Samples {
+    fn sample(&mut self, labels: &Labels<'_>, value: f64) -> fmt::Result;
 }
 
 /// How it is written.
@@ -88,50 +127,40 @@ pub fn write(exposed: Exposed, format: Format, to: &mut impl Write) -> fmt::Resu
 }
 
 impl Collector for Exposed {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        hosts::write(self, &mut encoder)?;
-        vms::write(self, &mut encoder)?;
-        own::write(self, &mut encoder)
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.give(&mut Text(encoder))
     }
 }
 
-/// One family: counters or gauges of one name, written one after the other.
-struct Family<'a>(MetricEncoder<'a>);
+/// Text in either format.
+struct Text<'a>(DescriptorEncoder<'a>);
 
-impl<'a> Family<'a> {
-    /// Counters; OpenMetrics and Prometheus both write `_total` after the name.
-    fn counters(
-        encoder: &'a mut DescriptorEncoder<'_>,
-        name: &'a str,
-        help: &str,
-    ) -> Result<Self, fmt::Error> {
-        let family = encoder.encode_descriptor(name, help, None, MetricType::Counter);
-        family.map(Self)
-    }
-    /// Gauges.
-    fn gauges(
-        encoder: &'a mut DescriptorEncoder<'_>,
-        name: &'a str,
-        help: &str,
-    ) -> Result<Self, fmt::Error> {
-        let family = encoder.encode_descriptor(name, help, None, MetricType::Gauge);
-        family.map(Self)
-    }
-    fn counter(
+struct TextOf<'a>(Kind, MetricEncoder<'a>);
+
+impl Sink for Text<'_> {
+    fn family(
         &mut self,
-        labels: &impl EncodeLabelSet,
-        value: &impl EncodeCounterValue,
+        kind: Kind,
+        name: &str,
+        help: &str,
+        samples: &mut dyn FnMut(&mut dyn Samples) -> fmt::Result,
     ) -> fmt::Result {
-        self.0
-            .encode_family(labels)?
-            .encode_counter::<NoLabelSet, _, u64>(value, None)
+        let type_ = match kind {
+            Kind::Counter => MetricType::Counter,
+            Kind::Gauge => MetricType::Gauge,
+        };
+        let encoder = self.0.encode_descriptor(name, help, None, type_)?;
+        samples(&mut TextOf(kind, encoder))
     }
-    fn gauge(
-        &mut self,
-        labels: &impl EncodeLabelSet,
-        value: &impl EncodeGaugeValue,
-    ) -> fmt::Result {
-        self.0.encode_family(labels)?.encode_gauge(value)
+}
+
+impl Samples for TextOf<'_> {
+    fn sample(&mut self, labels: &Labels<'_>, value: f64) -> fmt::Result {
+        let mut one = self.1.encode_family(&labels)?;
+        match self.0 {
+            Kind::Counter => one.encode_counter::<NoLabelSet, _, u64>(&value, None),
+            Kind::Gauge => one.encode_gauge(&value),
+        }
     }
 }
 

@@ -1,0 +1,281 @@
+//! Real monitoring systems: a Prometheus that scrapes and is written to, a carbon that is pushed to and restarted. They are
+//! Debian's packages (`scripts/setup monitoring`), each with a folder and ports of its own; `./test` says that they are
+//! there by `BELLWETHER_TEST_MONITORING`.
+
+use crate::site::{Site, config, get};
+use bellwether_engine::export::{Credentials, Push, ToGraphite, ToRemoteWrite};
+use bellwether_hypervisor::sim::{SimFleet, SimSpec};
+use bellwether_server::router;
+use serde_json::Value;
+use std::{
+    collections::BTreeSet,
+    io::Write,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+const KEEP: Duration = Duration::from_secs(600);
+
+fn wanted() -> bool {
+    let wanted = std::env::var_os("BELLWETHER_TEST_MONITORING").is_some();
+    if !wanted {
+        println!("skipped: BELLWETHER_TEST_MONITORING is not set");
+    }
+    wanted
+}
+
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
+
+/// A server of ours that ends with the test.
+struct Server(Child);
+
+impl Server {
+    fn start(command: &mut Command) -> Self {
+        let quiet = command.stdin(Stdio::null()).stdout(Stdio::null());
+        Self(quiet.stderr(Stdio::null()).spawn().unwrap())
+    }
+    /// Asks it to end, which lets it write what it holds, and waits until it has.
+    fn end(mut self) {
+        let id = self.0.id().to_string();
+        let told = Command::new("kill").arg(&id).status().unwrap();
+        assert!(told.success());
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What Prometheus answers to a query: the labels of each series with its value.
+async fn query(prometheus: SocketAddr, query: &str) -> Vec<(Value, f64)> {
+    let mut asked = form_urlencoded::Serializer::new(String::new());
+    asked.append_pair("query", query);
+    let address = format!("http://{prometheus}/api/v1/query?{}", asked.finish());
+    let Ok(answer) = reqwest::get(address).await else {
+        return Vec::new();
+    };
+    let answer: Value = answer.json().await.unwrap();
+    let found = answer["data"]["result"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    found
+        .into_iter()
+        .map(|series| {
+            let value = series["value"][1].as_str().unwrap().parse().unwrap();
+            (series["metric"].clone(), value)
+        })
+        .collect()
+}
+
+async fn names(prometheus: SocketAddr, selector: &str) -> BTreeSet<String> {
+    let found = query(prometheus, &format!("count by (__name__) ({{{selector}}})")).await;
+    let name = |(labels, _): (Value, f64)| labels["__name__"].as_str().unwrap().to_owned();
+    found.into_iter().map(name).collect()
+}
+
+fn prometheus(folder: &Path, address: SocketAddr, scraped: SocketAddr) -> Server {
+    let file = folder.join("prometheus.yml");
+    std::fs::write(
+        &file,
+        format!(
+            "global: {{ scrape_interval: 1s }}\nscrape_configs:\n- job_name: scraped\n  static_configs: [{{ targets: [\"{scraped}\"] }}]\n"
+        ),
+    )
+    .unwrap();
+    let option = |name: &str, value: &dyn std::fmt::Display| format!("--{name}={value}");
+    Server::start(
+        Command::new("prometheus")
+            .arg(option("config.file", &file.display()))
+            .arg(option("storage.tsdb.path", &folder.join("data").display()))
+            .arg(option("web.listen-address", &address))
+            .arg("--web.enable-remote-write-receiver"),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_scrapes_and_is_written_the_same() {
+    if !wanted() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let address = free_address();
+    let push = Push {
+        remote_write: vec![ToRemoteWrite {
+            url: format!("http://{address}/api/v1/write"),
+            credentials: Credentials::None,
+            every: Duration::from_secs(1),
+            keep: KEEP,
+        }],
+        ..Push::default()
+    };
+    let mut site = Site::pushing(config(""), SimFleet::new(SimSpec::new("site", 2)), push).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let scraped = listener.local_addr().unwrap();
+    let app = router::scrapes(&site.state);
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    // What was measured before it is there is written to it later.
+    let (image, _) = site.furnish().await;
+    let name = "a \"b\" \\ 机器.x/y";
+    let vm = site.vm(&site.user("ada").await, &image, name).await;
+    let _server = prometheus(folder.path(), address, scraped);
+    let of_vm = |metric: &str, job: &str| format!("{metric}{{uuid=\"{}\",job=\"{job}\"}}", vm.id);
+    for job in ["scraped", ""] {
+        let rate = format!(
+            "rate({}[10s])",
+            of_vm("libvirt_domain_info_cpu_time_seconds_total", job)
+        );
+        site.until("it knows how busy the VM is", async |_| {
+            let found = query(address, &rate).await;
+            found.iter().any(|(_, cores)| (0.05..0.15).contains(cores))
+        })
+        .await;
+        let found = query(address, &of_vm("bellwether_vm_info", job)).await;
+        let (labels, _) = &found[0];
+        assert_eq!(
+            (&labels["name"], &labels["owner"]),
+            (&name.into(), &"ada".into())
+        );
+    }
+    let of = |name: &str| !name.starts_with("scrape_") && name != "up";
+    let both = [
+        names(address, "job=\"scraped\"").await,
+        names(address, "job=\"\",__name__=~\".+\"").await,
+    ];
+    let [scraped, written] = both.map(|names| {
+        names
+            .into_iter()
+            .filter(|name| of(name))
+            .collect::<BTreeSet<_>>()
+    });
+    assert_eq!(scraped, written);
+    assert!(scraped.len() > 50, "{scraped:?}");
+    let outlets = site.engine.outlets();
+    assert_eq!(
+        (outlets[0].refused, outlets[0].dropped),
+        (0, 0),
+        "{outlets:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn promtool_finds_nothing_wrong() {
+    if !wanted() {
+        return;
+    }
+    let mut site = Site::bare(config("")).await;
+    let (image, _) = site.furnish().await;
+    site.vm(&site.user("ada").await, &image, "web").await;
+    let root = site.token(&*site.admin().await).await;
+    let answer = site.send(get("/metrics").token(&root)).await;
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = promtool.stdin.take().unwrap();
+    input.write_all(answer.body.as_bytes()).unwrap();
+    drop(input);
+    let said = promtool.wait_with_output().unwrap();
+    let said = (
+        said.status.success(),
+        String::from_utf8_lossy(&said.stderr).into_owned(),
+    );
+    assert_eq!(said, (true, String::new()));
+}
+
+/// A carbon-cache that keeps a value a second, and writes each at once.
+fn carbon(folder: &Path, lines: SocketAddr) -> Server {
+    let (pickle, queries) = (free_address(), free_address());
+    let file = folder.join("carbon.conf");
+    std::fs::write(
+        &file,
+        format!(
+            "[cache]\nSTORAGE_DIR = {dir}\nCONF_DIR = {dir}\nLOG_DIR = {dir}\nPID_DIR = {dir}\nLOCAL_DATA_DIR = {dir}/whisper/\n\
+             LINE_RECEIVER_INTERFACE = 127.0.0.1\nLINE_RECEIVER_PORT = {}\nPICKLE_RECEIVER_INTERFACE = 127.0.0.1\n\
+             PICKLE_RECEIVER_PORT = {}\nCACHE_QUERY_INTERFACE = 127.0.0.1\nCACHE_QUERY_PORT = {}\nUSER =\n\
+             MAX_CREATES_PER_MINUTE = inf\nMAX_UPDATES_PER_SECOND = 5000\nENABLE_TAGS = False\n",
+            lines.port(),
+            pickle.port(),
+            queries.port(),
+            dir = folder.display(),
+        ),
+    )
+    .unwrap();
+    std::fs::write(
+        folder.join("storage-schemas.conf"),
+        "[all]\npattern = .*\nretentions = 1s:1h\n",
+    )
+    .unwrap();
+    Server::start(
+        Command::new("carbon-cache")
+            .arg("--debug")
+            .arg(format!("--config={}", file.display()))
+            .arg(format!("--logdir={}", folder.display()))
+            .arg(format!("--pidfile={}", folder.join("carbon.pid").display()))
+            .arg("start"),
+    )
+}
+
+/// The seconds since 1970 at which a series has a value.
+fn whisper(file: &Path) -> Vec<i64> {
+    let read = Command::new("whisper-fetch").arg(file).output().unwrap();
+    let text = String::from_utf8_lossy(&read.stdout).into_owned();
+    let known = text.lines().filter_map(|line| line.split_once('\t'));
+    let known = known.filter(|(_, value)| *value != "None");
+    known.map(|(at, _)| at.parse().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn carbon_has_every_second_though_it_was_away_in_between() {
+    if !wanted() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let address = free_address();
+    let push = Push {
+        graphite: vec![ToGraphite {
+            address: address.to_string(),
+            prefix: "site".into(),
+            tagged: false,
+            keep: KEEP,
+        }],
+        ..Push::default()
+    };
+    let mut site = Site::pushing(config(""), SimFleet::new(SimSpec::new("site", 2)), push).await;
+    site.furnish().await;
+    let began = site.engine.now().seconds();
+    let file = folder
+        .path()
+        .join("whisper/site/hosts/host01/running_vms.wsp");
+    for _ in 0..2 {
+        let asked = site.engine.now().seconds();
+        let server = carbon(folder.path(), address);
+        site.until("it has what is measured now", async |_| {
+            let known = whisper(&file);
+            known.last().is_some_and(|last| *last > asked + 1)
+        })
+        .await;
+        server.end();
+        tokio::time::sleep(Duration::from_secs(3)).await;
+    }
+    let known = whisper(&file);
+    assert!(known[0] <= began + 1, "{began}: {known:?}");
+    let gaps = known
+        .windows(2)
+        .filter(|pair| pair[1] - pair[0] > 1)
+        .count();
+    assert_eq!(gaps, 0, "{known:?}");
+    assert_eq!(site.engine.outlets()[0].dropped, 0);
+}
