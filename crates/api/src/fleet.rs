@@ -7,7 +7,7 @@ use crate::{
     network::Carrier,
     vm::{PowerState, VmState},
 };
-use bellwether_model::{Timestamp, observed, vm};
+use bellwether_model::{Day, Timestamp, observed, vm};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -126,6 +126,18 @@ pub struct FleetVm {
     pub used_memory_mib: Option<u64>,
     /// Memory of the emulator on the host, MiB.
     pub resident_memory_mib: Option<u64>,
+    /// Seconds of CPU it used since its emulator began.
+    pub cpu_seconds: Option<f64>,
+    /// Since when it has been up, where its start was seen; kept over moves.
+    pub up_since: Option<Moment>,
+    /// Bytes a second read from disks.
+    pub disk_read_bytes_per_second: Option<f64>,
+    /// Bytes a second written to disks.
+    pub disk_written_bytes_per_second: Option<f64>,
+    /// Bytes a second received.
+    pub received_bytes_per_second: Option<f64>,
+    /// Bytes a second sent.
+    pub sent_bytes_per_second: Option<f64>,
     /// What we know of it; none for a VM we did not make.
     pub managed: Option<ManagedVm>,
 }
@@ -144,10 +156,17 @@ impl FleetVm {
             contention_vcpus: seen.contention,
             used_memory_mib: seen.memory_used.map(|m| m.0),
             resident_memory_mib: seen.memory_resident.map(|m| m.0),
+            cpu_seconds: seen.counters.cpu_ns.map(|ns| ns as f64 / 1e9),
+            up_since: seen.up_since.map(Moment),
+            disk_read_bytes_per_second: seen.disk_rate().map(|rate| rate.0),
+            disk_written_bytes_per_second: seen.disk_rate().map(|rate| rate.1),
+            received_bytes_per_second: seen.net_rate().map(|rate| rate.0),
+            sent_bytes_per_second: seen.net_rate().map(|rate| rate.1),
             managed: managed.map(|vm| ManagedVm {
                 name: vm.name.clone(),
                 owner: user_ref(names, vm.owner),
                 state: vm.state.into(),
+                lease_until: Some(vm.lease_until),
             }),
         }
     }
@@ -162,6 +181,9 @@ pub struct ManagedVm {
     pub owner: Ref,
     /// Where it stands.
     pub state: VmState,
+    /// Last day of its lease, included.
+    #[schema(value_type = Option<String>, format = Date)]
+    pub lease_until: Option<Day>,
 }
 
 /// A pool as a host shows it.

@@ -208,6 +208,8 @@ pub struct Sighting {
     pub up_since: Option<Moment>,
     /// Time its vCPUs were ready but did not run, in vCPUs: what the guest sees as steal.
     pub contention_vcpus: Option<f64>,
+    /// Seconds of CPU it used since its emulator began.
+    pub cpu_seconds: Option<f64>,
     /// CPU its emulator used beside its vCPUs, in cores.
     pub overhead_cores: Option<f64>,
     /// Memory the guest uses, MiB; none where the guest does not report it freshly.
@@ -252,6 +254,7 @@ impl Sighting {
             used_vcpus: vm.cpu,
             up_since: vm.up_since.map(Moment),
             contention_vcpus: vm.contention,
+            cpu_seconds: vm.counters.cpu_ns.map(|ns| ns as f64 / 1e9),
             overhead_cores: vm.overhead,
             used_memory_mib: vm.memory_used.map(|m| m.0),
             available_memory_mib: vm.memory_available.map(|m| m.0),

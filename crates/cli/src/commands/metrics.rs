@@ -99,11 +99,16 @@ pub fn print(cx: &Context, answer: &Answer<Metrics>) -> Outcome {
     })
 }
 
-fn figure(value: f64, unit: &str) -> String {
+/// A value with its unit.
+pub fn figure(value: f64, unit: &str) -> String {
     match unit {
         "bytes_per_second" => format!("{}/s", bytes(value)),
         "mib" => bytes(value * f64::from(1 << 20)),
         "cores" => format!("{value:.2} cores"),
+        "bytes" => bytes(value),
+        "per_second" => format!("{value:.1}/s"),
+        "seconds" => format!("{:.2} ms", value * 1e3),
+        "count" => format!("{value:.0}"),
         other => format!("{value:.2} {}", words(other)),
     }
 }

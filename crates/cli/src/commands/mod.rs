@@ -14,6 +14,7 @@ mod policy;
 mod record;
 mod request;
 mod storage;
+mod top;
 mod user;
 mod vm;
 mod vm_act;
@@ -58,6 +59,8 @@ pub enum Command {
     Migration(migration::Command),
     /// Every host with every VM on it, as last seen (admins)
     Fleet,
+    /// What uses how much, on a screen that is kept up to date, or for scripts
+    Top(top::Top),
     /// Hosts that run libvirt (admins)
     #[command(subcommand)]
     Host(host::Command),
@@ -108,6 +111,7 @@ pub async fn run(command: Command, cx: &Context) -> Outcome {
         Command::Job(command) => job::run(command, cx).await,
         Command::Migration(command) => migration::run(command, cx).await,
         Command::Fleet => fleet::run(cx).await,
+        Command::Top(args) => top::run(args, cx).await,
         Command::Host(command) => host::run(command, cx).await,
         Command::Storage(command) => storage::run(command, cx).await,
         Command::Network(command) => network::run(command, cx).await,

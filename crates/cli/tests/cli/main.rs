@@ -6,4 +6,5 @@ mod acts;
 mod answers;
 mod common;
 mod login;
+mod top;
 mod whole;
