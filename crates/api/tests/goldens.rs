@@ -206,7 +206,7 @@ fn seen() -> observed::Observed {
         ..observed::HostSeen::nothing(id(2))
     };
     observed::Observed {
-        hosts: BTreeMap::from([(host.host, host)]),
+        hosts: BTreeMap::from([(host.host, host.into())]),
     }
 }
 
@@ -264,7 +264,7 @@ fn a_host_with_everything_on_it() {
     };
     let later = NOW.plus(std::time::Duration::from_secs(42));
     let seen = seen();
-    let seen = seen.hosts.get(&record.id);
+    let seen = seen.host(record.id);
     let host = Host::new(&record, seen, later);
     golden("host_never_seen", &Host::new(&record, None, later));
     let seen = seen.unwrap();

@@ -15,7 +15,7 @@ pub fn mark_moves(observed: &mut Observed, moves: &[Migration]) {
     let known = |migration: &&Migration| migration.outcome != MigrationOutcome::Unknown;
     for migration in moves.iter().filter(known) {
         for host in [migration.source, migration.target] {
-            let Some(seen) = observed.hosts.get_mut(&host) else {
+            let Some(seen) = observed.host_mut(host) else {
                 continue;
             };
             let taken = taken_at(seen);
@@ -52,7 +52,7 @@ pub struct Twice {
 pub fn sights(observed: &Observed) -> BTreeMap<VmId, Vec<(HostId, &VmSeen)>> {
     let mut sights: BTreeMap<_, Vec<_>> = BTreeMap::new();
     let ready = |seen: &&HostSeen| seen.health == HostHealth::Ready;
-    for seen in observed.hosts.values().filter(ready) {
+    for seen in observed.each().filter(ready) {
         for vm in seen.vms.iter().filter(|vm| !vm.migrating) {
             let of = sights.entry(VmId(vm.uuid)).or_default();
             of.push((seen.host, vm));
@@ -90,7 +90,7 @@ mod tests {
             seen.at = Some(Timestamp::from_seconds(at));
             seen.latency_ms = Some(500);
             seen.vms = vec![seen_vm(id(4, 1), power)];
-            (seen.host, seen)
+            (seen.host, seen.into())
         });
         Observed {
             hosts: hosts.into(),
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn a_host_that_does_not_answer_says_nothing_about_the_present() {
         let mut seen = sights((101, Running), (101, Running));
-        seen.hosts.get_mut(&id(1, 1)).unwrap().health = HostHealth::Stale;
+        seen.host_mut(id(1, 1)).unwrap().health = HostHealth::Stale;
         assert_eq!(alarms(seen, &[]), 0);
     }
 }

@@ -230,7 +230,10 @@ impl Engine {
         let seen = self.store().seen().await?;
         self.observe(|observed| {
             for host in seen {
-                observed.hosts.entry(host.host).or_insert(host);
+                observed
+                    .hosts
+                    .entry(host.host)
+                    .or_insert_with(|| Arc::new(host));
             }
         });
         let stop = CancellationToken::new();

@@ -171,8 +171,11 @@ fn age(engine: &Engine) {
         return;
     }
     engine.observe(|observed| {
-        for seen in observed.hosts.values_mut() {
-            if let Some(health) = worse(seen) {
+        for host in &aged {
+            let seen = observed.host_mut(*host);
+            if let Some((seen, health)) =
+                seen.and_then(|seen| worse(seen).map(|health| (seen, health)))
+            {
                 seen.health = health;
             }
         }

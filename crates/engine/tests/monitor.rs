@@ -13,7 +13,7 @@ use bellwether_model::{HostId, host::HostHealth, observed::HostSeen, storage::St
 use common::Site;
 
 fn seen(site: &Site, host: HostId) -> HostSeen {
-    site.engine.observed().hosts[&host].clone()
+    site.engine.observed().host(host).unwrap().clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@ use crate::{
     host::{HostHealth, NoConnection},
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 use uuid::Uuid;
 
 /// A power state as a host shows it.
@@ -368,14 +368,34 @@ impl HostSeen {
     }
 }
 
-/// Everything last seen, by host.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// Everything last seen, by host. A copy shares the hosts with what it was copied from, until one is changed.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
     /// By host.
-    pub hosts: BTreeMap<HostId, HostSeen>,
+    pub hosts: BTreeMap<HostId, Arc<HostSeen>>,
 }
 
 impl Observed {
+    /// The host.
+    pub fn host(&self, host: HostId) -> Option<&HostSeen> {
+        self.hosts.get(&host).map(Arc::as_ref)
+    }
+    /// Every host.
+    pub fn each(&self) -> impl Iterator<Item = &HostSeen> {
+        self.hosts.values().map(Arc::as_ref)
+    }
+    /// The host, to be changed here and in no copy.
+    pub fn host_mut(&mut self, host: HostId) -> Option<&mut HostSeen> {
+        self.hosts.get_mut(&host).map(Arc::make_mut)
+    }
+    /// Every host, to be changed here and in no copy.
+    pub fn hosts_mut(&mut self) -> impl Iterator<Item = &mut HostSeen> {
+        self.hosts.values_mut().map(Arc::make_mut)
+    }
+    /// What is seen of a host now, instead of what was.
+    pub fn put(&mut self, seen: HostSeen) {
+        self.hosts.insert(seen.host, Arc::new(seen));
+    }
     /// Every sighting of a UUID, with the host.
     pub fn sightings(&self, uuid: Uuid) -> impl Iterator<Item = (HostId, &VmSeen)> {
         self.hosts

@@ -7,20 +7,18 @@
 
 #![allow(clippy::unwrap_used)] // in a bench a panic is the message
 
+mod common;
+
 use bellwether_api::{Access, ROUTES};
 use bellwether_server::pages::PAGES;
+use common::{PASSWORD, Person, argument, start};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
-use std::{
-    io::{BufRead, BufReader, Write},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 const AT_ONCE: usize = 20;
 const HOSTS: usize = 50;
 const PEOPLE: usize = 20;
-const PASSWORD: &str = "a very long passphrase";
 
 /// What is no page or list: a stream without end, and a redirection.
 const UNLIKE: [&str; 2] = ["/api/v1/events", "/"];
@@ -43,128 +41,6 @@ const BAR_MS: f64 = 25.0;
 
 /// How long after all machines were made the measuring begins.
 const SETTLES: Duration = Duration::from_secs(45);
-
-struct Server {
-    child: Child,
-    base: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn start() -> Server {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("bellwetherd.toml");
-    let config = format!(
-        "data_dir = \"{}\"\nlisten = \"127.0.0.1:0\"\nallow_simulated_hosts = true\ntime_zone = \"UTC\"\n[limits]\n\
-         requests_per_second = 1000000\nlogins_per_minute = 1000\nlogins_per_minute_and_address = 1000\nregistrations_per_hour = 1000\n",
-        folder.path().join("data").display()
-    );
-    std::fs::write(&file, config).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bellwetherd"));
-    let mut create = command
-        .arg("--config")
-        .arg(&file)
-        .args(["admin", "create", "ada", "--full-name", "Ada Lovelace"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    writeln!(create.stdin.take().unwrap(), "{PASSWORD}").unwrap();
-    assert!(create.wait().unwrap().success());
-    let mut child = Command::new(env!("CARGO_BIN_EXE_bellwetherd"))
-        .arg("--config")
-        .arg(&file)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let base = lines
-        .by_ref()
-        .map_while(Result::ok)
-        .find_map(|line| {
-            let (_, rest) = line.split_once("serves http://")?;
-            let end = rest.find(|c: char| c == '"' || c.is_whitespace());
-            Some(format!("http://{}", &rest[..end.unwrap_or(rest.len())]))
-        })
-        .unwrap();
-    // Read on, or the server would wait for whoever reads its log.
-    std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-    Server {
-        child,
-        base,
-        _folder: folder,
-    }
-}
-
-/// Somebody who asks.
-#[derive(Clone)]
-struct Person {
-    client: Client,
-    base: String,
-    token: String,
-}
-
-impl Person {
-    async fn sign_in(client: &Client, base: &str, login: &str) -> Self {
-        let nobody = Self {
-            client: client.clone(),
-            base: base.into(),
-            token: String::new(),
-        };
-        let wanted =
-            json!({"login": login, "password": PASSWORD, "token": {"name": "bench", "days": 1}});
-        let session = nobody.call(Method::POST, "session", Some(wanted)).await;
-        Self {
-            token: session["token"]["secret"].as_str().unwrap().into(),
-            ..nobody
-        }
-    }
-
-    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Value {
-        let mut request = self
-            .client
-            .request(method, format!("{}/api/v1/{path}", self.base));
-        if !self.token.is_empty() {
-            request = request.bearer_auth(&self.token);
-        }
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let answer = request.send().await.unwrap();
-        let status = answer.status();
-        let text = answer.text().await.unwrap();
-        assert!(status.is_success(), "{path}: {status} {text}");
-        serde_json::from_str(&text).unwrap_or_default()
-    }
-
-    async fn get(&self, path: &str) -> Value {
-        self.call(Method::GET, path, None).await
-    }
-
-    async fn until(&self, what: &str, path: &str, good: impl Fn(&Value) -> bool) -> Value {
-        eprintln!("waiting for {what}");
-        let began = Instant::now();
-        loop {
-            let answer = self.get(path).await;
-            if good(&answer) {
-                return answer;
-            }
-            assert!(
-                began.elapsed() < Duration::from_secs(120),
-                "waited for {what}: {answer:.3000}"
-            );
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-    }
-}
 
 /// Hosts, a storage, a network and an image; answers the image's id.
 async fn furnish(admin: &Person) -> String {
@@ -329,24 +205,6 @@ async fn measure(who: &Person, path: &str, requests: usize) -> (Vec<f64>, f64, u
     (took, rate, bytes)
 }
 
-/// CPU time the server has used, in milliseconds; Linux counts in hundredths of a second.
-fn cpu_ms(server: &Server) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.child.id())).unwrap();
-    let (_, rest) = stat.rsplit_once(')').unwrap();
-    let fields: Vec<&str> = rest.split_whitespace().collect();
-    [11, 12]
-        .map(|at| fields[at].parse::<f64>().unwrap())
-        .iter()
-        .sum::<f64>()
-        * 10.0
-}
-
-fn argument(name: &str, otherwise: usize) -> usize {
-    let mut args = std::env::args().skip_while(|arg| arg != name).skip(1);
-    args.next()
-        .map_or(otherwise, |value| value.parse().unwrap())
-}
-
 #[tokio::main]
 async fn main() {
     let (vms, requests) = (argument("--vms", 2000), argument("--requests", 2000));
@@ -434,9 +292,9 @@ async fn main() {
         }
         // What only the first answer costs is no matter of the hundredth.
         measure(who, &path, AT_ONCE).await;
-        let before = cpu_ms(&server);
+        let before = server.cpu_ms();
         let (took, rate, bytes) = measure(who, &path, requests).await;
-        let cpu = (cpu_ms(&server) - before) / took.len() as f64;
+        let cpu = (server.cpu_ms() - before) / took.len() as f64;
         let at = |share: f64| took[((took.len() as f64 * share) as usize).min(took.len() - 1)];
         println!(
             "| `{shown}` | {:.0} | {:.1} | {:.1} | {:.1} | {:.1} | {cpu:.2} | {rate:.0} |",

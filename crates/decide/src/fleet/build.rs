@@ -82,7 +82,7 @@ impl Fleet {
 }
 
 fn fleet_host(host: &Host, sources: &Sources<'_>, places: &Places) -> FleetHost {
-    let seen = sources.observed.hosts.get(&host.id);
+    let seen = sources.observed.host(host.id);
     FleetHost {
         id: host.id,
         name: host.name.clone(),
@@ -203,7 +203,7 @@ fn fleet_storage(storage: &Storage, sources: &Sources<'_>, places: &Places) -> F
         .members
         .iter()
         .map(|member| {
-            let seen = sources.observed.hosts.get(&member.host);
+            let seen = sources.observed.host(member.host);
             let pool = seen.and_then(|seen| {
                 seen.pools
                     .iter()

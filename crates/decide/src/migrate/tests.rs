@@ -35,12 +35,12 @@ fn bridge(active: bool) -> CarrierSeen {
 
 fn scene() -> Scene {
     let mut observed = Observed {
-        hosts: (1..=3).map(|n| (id(1, n), seen_host(n))).collect(),
+        hosts: (1..=3).map(|n| (id(1, n), seen_host(n).into())).collect(),
     };
-    for seen in observed.hosts.values_mut() {
+    for seen in observed.hosts_mut() {
         seen.carriers.push(bridge(true));
     }
-    let seen = observed.hosts.get_mut(&id(1, 1)).unwrap();
+    let seen = observed.host_mut(id(1, 1)).unwrap();
     seen.vms.push(seen_vm(id(4, 1), PowerState::Running));
     Scene {
         vm: vm(1),
@@ -62,7 +62,7 @@ fn scene() -> Scene {
 
 impl Scene {
     fn seen(&mut self, number: u64) -> &mut HostSeen {
-        self.observed.hosts.get_mut(&id(1, number)).unwrap()
+        self.observed.host_mut(id(1, number)).unwrap()
     }
     fn facts_of(&mut self, number: u64) -> &mut HostFacts {
         self.seen(number).facts.as_mut().unwrap()
@@ -88,8 +88,8 @@ impl Scene {
             vm: &self.vm,
             source: &self.hosts[0],
             target,
-            source_seen: self.observed.hosts.get(&self.hosts[0].id),
-            target_seen: target.and_then(|target| self.observed.hosts.get(&target.id)),
+            source_seen: self.observed.host(self.hosts[0].id),
+            target_seen: target.and_then(|target| self.observed.host(target.id)),
             fleet: &fleet,
             storage: Some(&self.storage),
             network: Some(&self.network),

@@ -92,7 +92,7 @@ impl World {
                 }],
                 ..HostSeen::nothing(host)
             };
-            world.observed.hosts.insert(host, seen);
+            world.observed.put(seen);
         }
         world
     }
@@ -109,7 +109,7 @@ impl World {
     }
 
     fn sees(&mut self, host: u64, vm: VmId, power: PowerState, vcpus: u32, memory: u64) {
-        let seen = self.observed.hosts.get_mut(&id(1, host)).unwrap();
+        let seen = self.observed.host_mut(id(1, host)).unwrap();
         seen.vms.push(VmSeen {
             vcpus,
             memory: MiB(memory),
@@ -230,7 +230,7 @@ fn mode_and_health_are_hard_edges() {
         (3, HostHealth::Stale),
         (4, HostHealth::Unreachable),
     ] {
-        world.observed.hosts.get_mut(&id(1, number)).unwrap().health = health;
+        world.observed.host_mut(id(1, number)).unwrap().health = health;
     }
     world.observed.hosts.remove(&id(1, 5));
     let told = world.outcome(&ask(1, 1_024));
@@ -257,7 +257,7 @@ fn storage_and_network_are_hard_edges() {
     world.networks[0]
         .members
         .retain(|member| member.host != id(1, 3));
-    world.observed.hosts.get_mut(&id(1, 4)).unwrap().pools[0].available = 9 << 30;
+    world.observed.host_mut(id(1, 4)).unwrap().pools[0].available = 9 << 30;
     let told = world.outcome(&ask(1, 1_024));
     assert_eq!(
         told,
@@ -282,7 +282,7 @@ fn storage_and_network_are_hard_edges() {
 #[test]
 fn disks_count_in_full_and_an_image_that_must_be_brought_too() {
     let mut world = World::new(&[(64, 1 << 20)]);
-    world.observed.hosts.get_mut(&id(1, 1)).unwrap().pools[0].capacity = 100 << 30;
+    world.observed.host_mut(id(1, 1)).unwrap().pools[0].capacity = 100 << 30;
     for _ in 0..8 {
         world.vm(1, 1, 1_024);
     }
@@ -319,13 +319,7 @@ fn shared_storage_comes_before_local() {
         available: 4_000 << 30,
         ..world.observed.hosts[&id(1, 1)].pools[0].clone()
     };
-    world
-        .observed
-        .hosts
-        .get_mut(&id(1, 1))
-        .unwrap()
-        .pools
-        .push(pool);
+    world.observed.host_mut(id(1, 1)).unwrap().pools.push(pool);
     world.storages.push(Storage {
         id: id(2, 2),
         name: "a-local".into(),

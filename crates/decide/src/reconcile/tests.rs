@@ -23,7 +23,10 @@ fn scene() -> Scene {
         hosts: numbers.clone().map(host).collect(),
         storages: vec![storage(1, StorageKind::Shared, &[1, 2, 3])],
         observed: Observed {
-            hosts: numbers.clone().map(|n| (id(1, n), seen_host(n))).collect(),
+            hosts: numbers
+                .clone()
+                .map(|n| (id(1, n), seen_host(n).into()))
+                .collect(),
         },
         held: BTreeSet::new(),
         watched: numbers.map(|n| (id(1, n), Timestamp(0))).collect(),
@@ -33,7 +36,7 @@ fn scene() -> Scene {
 
 impl Scene {
     fn shows(mut self, host: u64, power: PowerState) -> Self {
-        let seen = self.observed.hosts.get_mut(&id(1, host)).unwrap();
+        let seen = self.observed.host_mut(id(1, host)).unwrap();
         seen.vms.push(seen_vm(id(4, 1), power));
         self
     }
@@ -42,7 +45,7 @@ impl Scene {
         self
     }
     fn health(mut self, host: u64, health: HostHealth) -> Self {
-        self.observed.hosts.get_mut(&id(1, host)).unwrap().health = health;
+        self.observed.host_mut(id(1, host)).unwrap().health = health;
         self
     }
     fn asked(&self) -> Vec<HostId> {
@@ -232,7 +235,7 @@ fn running_twice_is_an_alarm_and_nothing_else() {
     // A move that is under way explains it; one that left two behind does not.
     let moving = || scene().vm(|vm| vm.state = VmState::Migrating);
     let mut explained = moving().shows(1, Running).shows(3, Running);
-    for seen in explained.observed.hosts.values_mut() {
+    for seen in explained.observed.hosts_mut() {
         seen.vms.iter_mut().for_each(|vm| vm.migrating = true);
     }
     assert_eq!(explained.repairs(), []);
@@ -337,8 +340,7 @@ fn strangers_are_listed() {
     let stranger = seen_vm(id(9, 1), ShutOff);
     scene
         .observed
-        .hosts
-        .get_mut(&id(1, 2))
+        .host_mut(id(1, 2))
         .unwrap()
         .vms
         .push(stranger);

@@ -151,8 +151,8 @@ impl Gathered {
             vm,
             source: &self.source,
             target: Some(target),
-            source_seen: self.observed.hosts.get(&vm.host),
-            target_seen: self.observed.hosts.get(&target.id),
+            source_seen: self.observed.host(vm.host),
+            target_seen: self.observed.host(target.id),
             fleet: self.fleet.fleet(),
             storage: Some(&self.storage),
             network: self

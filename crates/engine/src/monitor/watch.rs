@@ -72,7 +72,7 @@ impl<'a> Watch<'a> {
             observed
                 .hosts
                 .entry(record.id)
-                .or_insert_with(|| HostSeen::nothing(record.id));
+                .or_insert_with(|| HostSeen::nothing(record.id).into());
         });
         let mut pace = Pace::new(engine.settings().period, offset);
         let mut hints = Hints {
@@ -103,7 +103,7 @@ impl<'a> Watch<'a> {
     async fn look(&mut self, host: &Arc<dyn Host>) -> Result<(), HypervisorError> {
         let (engine, id) = (self.engine, self.record.id);
         let before = engine.observed().hosts.get(&id).cloned();
-        let around = self.around(host, before.as_ref()).await?;
+        let around = self.around(host, before.as_deref()).await?;
         let began = Instant::now();
         let sample = self.sample(host).await?;
         let latency = began.elapsed();
@@ -112,7 +112,7 @@ impl<'a> Watch<'a> {
             // The counters were read while the call took place.
             tick: began + latency / 2,
         };
-        let mut seen = self.seen(sample, now, before.as_ref());
+        let mut seen = self.seen(sample, now, before.as_deref());
         seen.latency_ms = u64::try_from(latency.as_millis()).ok();
         match (around, &before) {
             (Some((facts, places)), _) => {
@@ -139,7 +139,7 @@ impl<'a> Watch<'a> {
             self.saved = Some(Instant::now());
         }
         engine.observe(|observed| {
-            observed.hosts.insert(id, seen);
+            observed.put(seen);
         });
         if changed {
             engine.inner.fleet_changed.notify_waiters();
@@ -245,7 +245,8 @@ fn trouble(engine: &Engine, id: HostId, error: &HypervisorError, failures: u32) 
         let seen = observed
             .hosts
             .entry(id)
-            .or_insert_with(|| HostSeen::nothing(id));
+            .or_insert_with(|| HostSeen::nothing(id).into());
+        let seen = Arc::make_mut(seen);
         seen.trouble = Some(error.to_string());
         seen.why = match error {
             HypervisorError::NoConnection { why, .. } => Some(*why),

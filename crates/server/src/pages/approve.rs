@@ -189,7 +189,7 @@ async fn page(visit: &AdminVisit, id: RequestId, form: Form) -> Result<Approve> 
                 format!("{}: then {left}", candidate.host_name),
             ));
         }
-        let seen = observed.hosts.get(&candidate.host);
+        let seen = observed.host(candidate.host);
         let record = considered.look.fleet.host(candidate.host);
         hosts.push(HostBar {
             id: candidate.host.to_string(),

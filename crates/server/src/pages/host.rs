@@ -47,7 +47,7 @@ async fn page(visit: &AdminVisit, host: Host, range: Option<&str>, back: Back) -
     let records = &all.look.records;
     let (storages, all_networks) = (&records.storages, &records.networks);
     let nothing = HostSeen::nothing(host.id);
-    let seen = all.look.observed.hosts.get(&host.id).unwrap_or(&nothing);
+    let seen = all.look.observed.host(host.id).unwrap_or(&nothing);
     let now = engine.now();
     let age = words::stale_age(seen.at, now, engine.settings().period);
     let room = all.look.room(host.id);

@@ -56,7 +56,7 @@ fn selected(look: &Look, mut list: List) -> (List, Vec<Line<'_>>) {
         .hosts
         .iter()
         .map(|host| Line {
-            seen: match look.observed.hosts.get(&host.id) {
+            seen: match look.observed.host(host.id) {
                 Some(seen) => Cow::Borrowed(seen),
                 None => Cow::Owned(HostSeen::nothing(host.id)),
             },

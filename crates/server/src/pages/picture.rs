@@ -131,7 +131,7 @@ pub async fn draw(engine: &Engine, all: &Seen, drawn: &DrawnPieces) -> Result<St
 
 fn tower(host: &Host, all: &Seen, engine: &Engine, drawn: &DrawnPieces) -> Result<Tower> {
     let nothing = HostSeen::nothing(host.id);
-    let seen = all.look.observed.hosts.get(&host.id).unwrap_or(&nothing);
+    let seen = all.look.observed.host(host.id).unwrap_or(&nothing);
     let room = all.look.room(host.id);
     let share = seen.cpu.map(|cpu| cpu / f64::from(host.cores.max(1)));
     let silent = matches!(

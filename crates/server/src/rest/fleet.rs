@@ -37,7 +37,7 @@ fn fleet(look: &Look, now: Timestamp) -> Fleet {
     let hosts = records
         .map(|record| {
             let nothing = HostSeen::nothing(record.id);
-            let seen = look.observed.hosts.get(&record.id).unwrap_or(&nothing);
+            let seen = look.observed.host(record.id).unwrap_or(&nothing);
             let room = look.room(record.id);
             let mut vms: Vec<FleetVm> = seen
                 .vms

@@ -43,7 +43,7 @@ fn shown(
     });
     Host {
         missing: missing.collect(),
-        ..Host::new(host, observed.hosts.get(&host.id), state.engine.now())
+        ..Host::new(host, observed.host(host.id), state.engine.now())
     }
 }
 

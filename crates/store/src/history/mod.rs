@@ -84,7 +84,6 @@ pub(crate) struct Inner {
     /// The SQLite file; none on PostgreSQL.
     file: Option<PathBuf>,
     open: Mutex<Open>,
-    /// By thing: entity, signal, number.
     ids: Mutex<Ids>,
     refreshing: tokio::sync::Mutex<()>,
     /// Of many who read at the same time one follows the journal for all.
@@ -92,7 +91,43 @@ pub(crate) struct Inner {
     settling: tokio::sync::Mutex<()>,
 }
 
-type Ids = HashMap<Uuid, Vec<(Box<str>, Box<str>, u32)>>;
+/// The numbers of series, as far as they were read: all up to the highest.
+#[derive(Debug, Default)]
+struct Ids {
+    of_things: HashMap<Uuid, Vec<OfThing>>,
+    highest: u32,
+}
+
+/// A series of a thing: entity, signal, number.
+type OfThing = (Box<str>, Box<str>, u32);
+
+/// A series with its number.
+struct Numbered {
+    thing: Uuid,
+    entity: String,
+    signal: String,
+    id: u32,
+}
+
+impl Ids {
+    fn find(&self, key: &SeriesKey) -> Option<u32> {
+        let of_thing = self.of_things.get(&key.id)?;
+        let found = of_thing
+            .iter()
+            .find(|(entity, signal, _)| &**entity == key.entity && &**signal == key.signal);
+        found.map(|(.., id)| *id)
+    }
+    /// Takes those that are not known yet, in order of their numbers.
+    fn add(&mut self, read: Vec<Numbered>) {
+        for series in read {
+            if series.id > self.highest {
+                self.highest = series.id;
+                let of_thing = self.of_things.entry(series.thing).or_default();
+                of_thing.push((series.entity.into(), series.signal.into(), series.id));
+            }
+        }
+    }
+}
 
 impl History {
     /// Opens the measurements that belong to the store of this URL: `metrics.db` beside a SQLite file, tables in a
@@ -187,13 +222,14 @@ impl Inner {
     /// Reads which series there are, and the journal.
     async fn load(&self) -> Result<()> {
         let db = self.db();
-        *lock(&self.ids) = read_ids(On::Read(&db)).await?;
+        let series = read_series(On::Read(&db), 0).await?;
+        lock(&self.ids).add(series);
         self.refresh(&db).await
     }
 
     /// The number of a series, if it was ever appended to.
     pub(crate) fn id(&self, key: &SeriesKey) -> Option<u32> {
-        find(&lock(&self.ids), key)
+        lock(&self.ids).find(key)
     }
 
     async fn append(&self, at: Timestamp, values: &[(SeriesKey, f32)]) -> Result<()> {
@@ -207,7 +243,7 @@ impl Inner {
         {
             let ids = lock(&self.ids);
             for (key, value) in values.iter().filter(|(_, value)| value.is_finite()) {
-                match find(&ids, key) {
+                match ids.find(key) {
                     Some(id) => known.push((id, *value)),
                     None => new.push((key, *value)),
                 }
@@ -254,9 +290,10 @@ impl Inner {
             .run(tx.on())
             .await?;
         }
-        let ids = read_ids(tx.on()).await?;
+        let known = lock(&self.ids).highest;
+        let new = read_series(tx.on(), known).await?;
         tx.commit().await?;
-        *lock(&self.ids) = ids;
+        lock(&self.ids).add(new);
         Ok(())
     }
 
@@ -311,10 +348,11 @@ impl Inner {
                     None => self.open().apply(*seq, *at, &values),
                 }
             }
-            let known = lock(&self.ids).values().flatten().map(|(.., id)| *id).max();
-            if known.unwrap_or_default() < highest {
+            let known = lock(&self.ids).highest;
+            if known < highest {
                 // Another process began series.
-                *lock(&self.ids) = read_ids(On::Read(db)).await?;
+                let new = read_series(On::Read(db), known).await?;
+                lock(&self.ids).add(new);
             }
         }
         let mut open = self.open();
@@ -344,7 +382,7 @@ impl Inner {
         let db = open_or_begin(file).await?;
         *lock(&self.db) = db;
         *self.open() = Open::default();
-        lock(&self.ids).clear();
+        *lock(&self.ids) = Ids::default();
         self.load().await
     }
 }
@@ -353,27 +391,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn find(ids: &Ids, key: &SeriesKey) -> Option<u32> {
-    let of_thing = ids.get(&key.id)?;
-    let found = of_thing
-        .iter()
-        .find(|(entity, signal, _)| &**entity == key.entity && &**signal == key.signal);
-    found.map(|(.., id)| *id)
-}
-
-async fn read_ids(on: On<'_>) -> Result<Ids> {
-    let rows = sql("SELECT id, entity, thing, signal FROM metrics_series")
-        .all(on)
-        .await?;
-    let mut ids = Ids::new();
-    for row in rows {
-        ids.entry(row.get("thing")?).or_default().push((
-            row.get::<String>("entity")?.into(),
-            row.get::<String>("signal")?.into(),
-            row.size("id")?,
-        ));
-    }
-    Ok(ids)
+/// The series with a number above `known`, in order. A large fleet has hundreds of thousands: they are not read anew for each
+/// that is begun.
+async fn read_series(on: On<'_>, known: u32) -> Result<Vec<Numbered>> {
+    sql("SELECT id, entity, thing, signal FROM metrics_series WHERE id > $1 ORDER BY id")
+        .bind(i64::from(known))
+        .list(on, |row| {
+            Ok(Numbered {
+                thing: row.get("thing")?,
+                entity: row.get("entity")?,
+                signal: row.get("signal")?,
+                id: row.size("id")?,
+            })
+        })
+        .await
 }
 
 fn is_broken(error: &Error) -> bool {

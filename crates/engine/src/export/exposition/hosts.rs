@@ -73,7 +73,7 @@ pub(super) fn give(exposed: &Exposed, sink: &mut dyn Sink) -> fmt::Result {
         .records
         .hosts
         .iter()
-        .map(|host| (host, exposed.observed.hosts.get(&host.id)))
+        .map(|host| (host, exposed.observed.host(host.id)))
         .collect();
     let seen_hosts = || {
         hosts
