@@ -292,7 +292,7 @@ pub struct DiskUse {
     pub write_latency_seconds: Option<f64>,
     /// Bytes the guest sees.
     pub capacity_bytes: Option<u64>,
-    /// Bytes its image takes up.
+    /// How far into its image was written, bytes (libvirt's allocation).
     pub allocated_bytes: Option<u64>,
 }
 

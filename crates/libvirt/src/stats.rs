@@ -89,7 +89,7 @@ fn counters(params: &Params) -> VmCounters {
             .filter_map(|number| vcpu(params, number))
             .collect(),
         nics: each(params.number("net.count"))
-            .map(|number| nic(params, number))
+            .filter_map(|number| nic(params, number))
             .collect(),
         disks: disks(params),
         memory: memory(params),
@@ -112,21 +112,22 @@ fn vcpu(params: &Params, number: u32) -> Option<VcpuCounters> {
     })
 }
 
-fn nic(params: &Params, number: u32) -> NicCounters {
+/// A network card; none where the host counts nothing of it, as of one passed through to the guest.
+fn nic(params: &Params, number: u32) -> Option<NicCounters> {
     let way = |way: &str| {
         let figure = |name: &str| params.number(&format!("net.{number}.{way}.{name}"));
-        Packets {
-            bytes: figure("bytes").unwrap_or(0),
+        Some(Packets {
+            bytes: figure("bytes")?,
             packets: figure("pkts").unwrap_or(0),
             dropped: figure("drop").unwrap_or(0),
             errors: figure("errs").unwrap_or(0),
-        }
+        })
     };
-    NicCounters {
+    Some(NicCounters {
         device: named(params, "net", number),
-        received: way("rx"),
-        sent: way("tx"),
-    }
+        received: way("rx")?,
+        sent: way("tx")?,
+    })
 }
 
 /// Its disks. A drive without a medium has no counters and is left out; where no disk has any, a long job holds the VM and
@@ -255,9 +256,11 @@ mod tests {
             ("vcpu.0.delay", n(1)),
             ("vcpu.3.time", n(3)),
             ("vcpu.3.delay", n(2)),
-            ("net.count", n(1)),
+            // The second is passed through: nothing counts what it does.
+            ("net.count", n(2)),
             ("net.0.name", Value::Text("vnet7".into())),
             ("net.0.rx.bytes", n(10)),
+            ("net.0.tx.bytes", n(20)),
             ("net.0.tx.drop", n(5)),
             ("block.count", n(1)),
             ("block.0.name", Value::Text("vda".into())),
@@ -269,7 +272,10 @@ mod tests {
             (counters.vcpu_ns(), counters.delay_ns()),
             (Some(7), Some(3))
         );
-        assert_eq!(counters.nics[0].device, "vnet7");
+        assert_eq!(
+            (counters.nics.len(), &*counters.nics[0].device),
+            (1, "vnet7")
+        );
         assert_eq!(
             (
                 counters.nics[0].received.bytes,

@@ -65,7 +65,7 @@ pub struct DiskCounters {
     pub written: Transfers,
     /// Bytes the guest sees.
     pub capacity: Option<u64>,
-    /// Bytes its image takes up.
+    /// How far into its image was written, bytes (libvirt's `allocation`): of a qcow2 image since the emulator began.
     pub allocation: Option<u64>,
 }
 

@@ -192,7 +192,7 @@ pub struct DiskUse {
     pub written: Option<TransferRate>,
     /// Bytes the guest sees.
     pub capacity: Option<u64>,
-    /// Bytes its image takes up.
+    /// How far into its image was written, bytes.
     pub allocation: Option<u64>,
 }
 

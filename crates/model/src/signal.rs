@@ -111,7 +111,7 @@ pub mod vm {
         DISK_WRITE_REQUESTS "disk_write_requests" PerSecond "Writes completed by disks";
         DISK_READ_LATENCY "disk_read_latency" Seconds "How long a read took on average";
         DISK_WRITE_LATENCY "disk_write_latency" Seconds "How long a write took on average";
-        DISK_ALLOCATION "disk_allocation" Bytes "What the images of its disks take up";
+        DISK_ALLOCATION "disk_allocation" Bytes "How far into their images its disks were written";
         NET_RX "net_rx" BytesPerSecond "Received";
         NET_TX "net_tx" BytesPerSecond "Sent";
         NET_RX_PACKETS "net_rx_packets" PerSecond "Packets received";

@@ -67,6 +67,8 @@ impl Cli {
                 if let Some(files) = &config.tls {
                     crate::tls::Tls::load(files)?;
                 }
+                config.push()?;
+                config.metrics.token()?;
                 print(&summary(&config))
             }
             Command::Openapi => print(&router::openapi().to_pretty_json()?),

@@ -257,6 +257,11 @@ impl Config {
         self.remote_write
             .iter()
             .try_for_each(push::RemoteWrite::check)?;
+        push::check_distinct("graphite", self.graphite.iter().map(|one| one.address()))?;
+        push::check_distinct(
+            "remote_write",
+            self.remote_write.iter().map(|one| one.address()),
+        )?;
         if let Some(listen) = self.metrics.listen {
             ensure!(
                 listen.ip().is_loopback() || self.metrics.token_file.is_some(),

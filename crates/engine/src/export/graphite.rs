@@ -17,6 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What was written this long before a connection broke may not have arrived.
 const IN_FLIGHT: Duration = Duration::from_secs(60);
 
+/// A connection that lives this long leads to a server.
+const SETTLED: Duration = Duration::from_secs(1);
+
 /// One server, with what waits for it.
 #[derive(Debug)]
 pub(super) struct Outlet {
@@ -36,7 +39,8 @@ impl Outlet {
 
     pub fn take(&self, batch: Arc<Batch>) {
         let samples = batch.points.len();
-        let bytes = samples * size_of::<Point>();
+        // With a part of the labels that the points of one thing share.
+        let bytes = samples * (size_of::<Point>() + 16);
         self.backlog.push(batch, samples as u64, bytes);
     }
 
@@ -78,12 +82,19 @@ impl Outlet {
     ) -> io::Result<std::convert::Infallible> {
         let stream = within(TcpStream::connect(&self.to.address)).await?;
         let (mut reading, mut writing) = stream.into_split();
+        // What stands in front of a server that is away may accept, and close at once.
+        tokio::select! {
+            gone = gone(&mut reading) => return Err(gone),
+            () = tokio::time::sleep(SETTLED) => {}
+        }
         let mut text = String::new();
         // All of it was written within the last moments of the connection before, however long ago that was.
-        for (_, batch) in recent.iter() {
+        for (written, batch) in recent.iter_mut() {
+            text.clear();
             lines::write(&mut text, batch, &self.to.prefix, self.to.tagged);
+            within(writing.write_all(text.as_bytes())).await?;
+            *written = Instant::now();
         }
-        within(writing.write_all(text.as_bytes())).await?;
         loop {
             let (number, batch) = tokio::select! {
                 next = self.backlog.oldest() => next,
@@ -96,11 +107,13 @@ impl Outlet {
                 gone = gone(&mut reading) => return Err(gone),
             }
             self.backlog.done(number, Outcome::Sent);
+            let measured = batch.at;
             recent.push_back((Instant::now(), batch));
-            while recent
-                .front()
-                .is_some_and(|(at, _)| at.elapsed() > IN_FLIGHT)
-            {
+            // While much is caught up with, what was measured long before this arrived long ago.
+            let old = |(written, batch): &(Instant, Arc<Batch>)| {
+                written.elapsed() > IN_FLIGHT || measured.since(batch.at) > IN_FLIGHT
+            };
+            while recent.front().is_some_and(old) {
                 recent.pop_front();
             }
             again.reset();

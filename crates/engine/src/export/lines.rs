@@ -1,7 +1,8 @@
 //! Lines of Graphite's plaintext protocol: `path value seconds`.
 //!
-//! Classic: `PREFIX.hosts.HOST.SIGNAL`, `PREFIX.vms.LIBVIRT_NAME.SIGNAL`: libvirt's name holds the start of the UUID and stays
-//! as it is when a VM moves or is given another name. Tagged: `PREFIX.vm.SIGNAL;host=…;name=…;owner=…;uuid=…`.
+//! Classic: `PREFIX.hosts.HOST.SIGNAL`, `PREFIX.vms.LIBVIRT_NAME.SIGNAL`: libvirt's name of a VM of ours holds the start of
+//! the UUID, which others get appended, and stays as it is when a VM moves or is given another name. Tagged: `PREFIX.vm.SIGNAL;host=…;owner=…;title=…;uuid=…`, where the
+//! title is the name people gave it: carbon takes a tag called `name` for its own.
 
 use super::{Batch, Labels};
 use bellwether_model::signal::Entity;
@@ -46,16 +47,22 @@ pub(super) fn write(out: &mut String, batch: &Batch, prefix: &str, tagged: bool)
     }
 }
 
+/// A VM that is not ours may have a name that another host's has too: the start of its UUID keeps them apart.
 fn path_of(labels: &Labels) -> String {
-    part(&labels.libvirt_name)
+    let name = part(&labels.libvirt_name);
+    let id = labels.id.simple().to_string();
+    match labels.of {
+        Entity::Vm if !name.contains(&id[..8]) => format!("{name}_{}", &id[..8]),
+        _ => name,
+    }
 }
 
 fn tags(labels: &Labels) -> String {
     let mut tags = String::new();
     for (tag, value) in [
         ("host", Some(labels.host.as_str())),
-        ("name", Some(&labels.name)),
         ("owner", labels.owner.as_deref()),
+        ("title", Some(&labels.name)),
         ("uuid", Some(&labels.id.to_string())),
     ] {
         if let Some(value) = value {
@@ -107,7 +114,7 @@ mod tests {
         let vm = Arc::new(Labels {
             of: Entity::Vm,
             host: "host 1".into(),
-            id: Uuid::from_u128(7),
+            id: Uuid::from_u128(7 << 96),
             name: name.into(),
             libvirt_name: name.into(),
             owner: owner.map(Into::into),
@@ -150,11 +157,20 @@ mod tests {
     }
 
     #[test]
+    fn one_name_on_two_hosts_is_two_paths() {
+        let path = lines("win10", None, false);
+        assert!(
+            path.contains("bellwether.vms.win10_00000007.cpu "),
+            "{path}"
+        );
+    }
+
+    #[test]
     fn tagged_names() {
         let all = lines("~we b;x", Some("ada"), true);
         assert_eq!(
             all.lines().nth(1).unwrap(),
-            "bellwether.vm.cpu;host=host_1;name=_we_b_x;owner=ada;uuid=00000000-0000-0000-0000-000000000007 0.1 1790000000"
+            "bellwether.vm.cpu;host=host_1;owner=ada;title=_we_b_x;uuid=00000007-0000-0000-0000-000000000000 0.1 1790000000"
         );
     }
 

@@ -105,9 +105,9 @@ impl Turn {
         self.last = Some(now);
         self.soon = self.soon.saturating_sub(1);
     }
-    /// Has the next look take it.
-    pub fn soon(&mut self) {
-        self.soon = self.soon.max(1);
+    /// Has something new taken twice soon, this look included if it took it.
+    pub fn soon(&mut self, taken: bool) {
+        self.soon = self.soon.max(if taken { 1 } else { 2 });
     }
 }
 
@@ -199,11 +199,11 @@ mod tests {
                 taken.push(began.elapsed().as_secs());
             }
             if began.elapsed().as_secs() == 67 {
-                turn.soon();
+                turn.soon(false);
             }
             pace.rest(&mut hints).await;
         }
-        assert_eq!(taken, [0, 2, 27, 57, 77]);
+        assert_eq!(taken, [0, 2, 27, 57, 77, 87]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -123,6 +123,13 @@ impl Rates {
         self.host.is_none() && self.vms.is_empty()
     }
 
+    /// Whether the sample holds a VM that has an emulator and had none here.
+    pub fn misses_running(&self, sample: &HostSample) -> bool {
+        let live = sample.vms.iter().filter(|vm| vm.power.is_live());
+        let mut known = live.map(|vm| self.vms.get(&vm.uuid).is_some_and(|last| last.live));
+        known.any(|known| !known)
+    }
+
     /// Whether the sample holds a VM whose size was never told: one that came since memory was last looked at.
     pub fn misses_sizes(&self, sample: &HostSample) -> bool {
         let unknown = |vm: &VmSample| vm.memory.is_none() && !self.vms.contains_key(&vm.uuid);

@@ -105,14 +105,14 @@ impl<'a> Watch<'a> {
         let before = engine.observed().hosts.get(&id).cloned();
         let around = self.around(host, before.as_deref()).await?;
         let began = Instant::now();
-        let sample = self.sample(host).await?;
+        let (sample, groups) = self.sample(host).await?;
         let latency = began.elapsed();
         let now = Moment {
             wall: engine.now(),
             // The counters were read while the call took place.
             tick: began + latency / 2,
         };
-        let mut seen = self.seen(sample, now, before.as_deref());
+        let mut seen = self.seen(sample, groups, now, before.as_deref());
         seen.latency_ms = u64::try_from(latency.as_millis()).ok();
         match (around, &before) {
             (Some((facts, places)), _) => {
@@ -168,7 +168,10 @@ impl<'a> Watch<'a> {
         Ok(Some((facts, places)))
     }
 
-    async fn sample(&mut self, host: &Arc<dyn Host>) -> Result<HostSample, HypervisorError> {
+    async fn sample(
+        &mut self,
+        host: &Arc<dyn Host>,
+    ) -> Result<(HostSample, Groups), HypervisorError> {
         let now = Instant::now();
         let mut groups = Groups {
             memory: self.memory.is_due(now),
@@ -189,10 +192,18 @@ impl<'a> Watch<'a> {
         if groups.disks {
             self.disks.taken(now);
         }
-        Ok(sample)
+        Ok((sample, groups))
     }
 
-    fn seen(&mut self, sample: HostSample, now: Moment, before: Option<&HostSeen>) -> HostSeen {
+    fn seen(
+        &mut self,
+        sample: HostSample,
+        groups: Groups,
+        now: Moment,
+        before: Option<&HostSeen>,
+    ) -> HostSeen {
+        // What has just begun, or come, is looked at twice soon: rates need two looks.
+        let new = self.rates.misses_running(&sample);
         let (engine, id) = (self.engine, self.record.id);
         let paces = engine.settings().paces;
         let lasting = Lasting {
@@ -215,10 +226,9 @@ impl<'a> Watch<'a> {
             }
         };
         let seen = self.rates.seen(id, sample, now, lasting, up_since);
-        if seen.vms.iter().any(|vm| vm.up_since == Some(now.wall)) {
-            // What has just begun is looked at twice soon: rates need two looks.
-            self.memory.soon();
-            self.disks.soon();
+        if new || seen.vms.iter().any(|vm| vm.up_since == Some(now.wall)) {
+            self.memory.soon(groups.memory);
+            self.disks.soon(groups.disks);
         }
         seen
     }

@@ -74,8 +74,9 @@ pub(super) async fn a_sample_holds_running_and_stopped_vms(context: &Context) ->
     let (Some(cpu_before), Some(cpu)) = (first.cpu, second.cpu) else {
         return Err(Failure("the host's own CPU time is not known".into()));
     };
+    // Idle time and waiting may go back a little: kernels, and lxcfs, make them of other figures.
     ensure!(
-        cpu.busy_ns() >= cpu_before.busy_ns() && cpu.idle_ns >= cpu_before.idle_ns,
+        cpu.busy_ns() >= cpu_before.busy_ns(),
         "the host's CPU time fell"
     );
     let memory = host.facts().await?.memory;

@@ -8,6 +8,7 @@ use serde::{
     de::{Error as _, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 use std::{
+    collections::BTreeSet,
     fmt,
     marker::PhantomData,
     path::{Path, PathBuf},
@@ -91,7 +92,8 @@ impl Graphite {
             .rsplit_once(':')
             .map(|(host, port)| (host, port.parse::<u16>()));
         ensure!(
-            matches!(port, Some((host, Ok(port))) if !host.is_empty() && port > 0),
+            matches!(port, Some((host, Ok(port))) if !host.is_empty() && port > 0)
+                && !address.contains(['/', ' ']),
             "graphite: address \"{address}\" must be host:port, like \"graphite.example.org:2003\""
         );
         let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
@@ -101,6 +103,10 @@ impl Graphite {
             "graphite: prefix \"{prefix}\" must be letters, digits, - and _, in parts with dots between"
         );
         check_keep("graphite", *keep_seconds)
+    }
+    /// Its address.
+    pub fn address(&self) -> &str {
+        &self.0.address
     }
     /// As the engine takes it.
     pub fn to(&self) -> ToGraphite {
@@ -178,6 +184,10 @@ impl RemoteWrite {
         );
         check_keep("remote_write", table.keep_seconds)
     }
+    /// Its address without a query, which may be a secret.
+    pub fn address(&self) -> &str {
+        self.0.url.split('?').next().unwrap_or_default()
+    }
     /// As the engine takes it; `usual` is the period where none is given.
     pub fn to(&self, usual: Duration) -> Result<ToRemoteWrite> {
         let table = &self.0;
@@ -196,6 +206,15 @@ impl RemoteWrite {
             keep: Duration::from_secs(table.keep_seconds),
         })
     }
+}
+
+/// Refuses a server that is given twice: it would have everything twice, and be told apart by nothing.
+pub fn check_distinct<'a>(of: &str, addresses: impl Iterator<Item = &'a str>) -> Result<()> {
+    let mut known = BTreeSet::new();
+    for address in addresses {
+        ensure!(known.insert(address), "{of}: {address} is given twice");
+    }
+    Ok(())
 }
 
 fn check_keep(of: &str, seconds: u64) -> Result<()> {

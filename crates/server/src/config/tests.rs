@@ -70,6 +70,11 @@ fn refusals_name_the_key_and_what_would_do() {
             "graphite = [{ address = \"a:2003\", keep_seconds = 1 }]",
             "10 to 86400",
         ),
+        (
+            "graphite = [\"a:1\", { address = \"a:1\", tagged = true }]",
+            "given twice",
+        ),
+        ("graphite = [\"tcp://a:1\"]", "host:port"),
         ("graphite = [7]", "an address or a table"),
         ("remote_write = [\"ftp://a\"]", "http://"),
         ("remote_write = [\"http:///write\"]", "name a host"),

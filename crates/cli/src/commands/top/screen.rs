@@ -12,7 +12,7 @@ use crate::{
     exit::{Exit, Fault, Outcome},
     text::{age, bytes, clean, mib, millis, or_unknown, sparkline, words},
 };
-use bellwether_api::metrics::MetricsQuery;
+use bellwether_api::metrics::{MetricsQuery, Series};
 use ratatui::{
     Frame as Canvas,
     crossterm::event::{self, Event, KeyEventKind},
@@ -58,6 +58,8 @@ async fn keep_up(
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     every.tick().await;
     let mut looks = 1;
+    // A look under way does not keep keys waiting: who wants to leave can, whatever the server does.
+    let mut looking = None;
     loop {
         terminal
             .draw(|canvas| draw(canvas, state, colour))
@@ -65,35 +67,61 @@ async fn keep_up(
         if count > 0 && looks >= count {
             return Ok(());
         }
-        let look = tokio::select! {
-            _ = every.tick() => true,
+        let unknown = |uuid| state.past_of(uuid).is_none();
+        if looking.is_none() && matches!(state.view, View::Vm(uuid) if unknown(uuid)) {
+            looking = Some(Box::pin(look(cx, state.view)));
+        }
+        tokio::select! {
+            _ = every.tick(), if looking.is_none() => looking = Some(Box::pin(look(cx, state.view))),
+            looked = ended(&mut looking), if looking.is_some() => {
+                looking = None;
+                looks += 1;
+                take(state, looked);
+            }
             event = events.recv() => match event {
                 Some(Event::Key(key)) if key.kind != KeyEventKind::Release => match state.key(key) {
                     Wish::Quit => return Ok(()),
-                    Wish::Look => true,
-                    Wish::Nothing => false,
+                    Wish::Look if looking.is_none() => looking = Some(Box::pin(look(cx, state.view))),
+                    Wish::Look | Wish::Nothing => {}
                 },
                 // The terminal has another size now, and is drawn anew.
-                Some(_) => false,
+                Some(_) => {}
                 None => return Ok(()),
             },
-        };
-        if look {
-            looks += 1;
-            match Frame::ask(cx).await {
-                Ok(frame) => state.take(frame),
-                // What was seen stays, with its moment; the next look may go well.
-                Err(fault) => state.trouble = Some(fault.message),
-            }
         }
-        if let View::Vm(uuid) = state.view
-            && (look || state.past_of(uuid).is_none())
-        {
-            // Of one that is not ours the server tells no past.
-            let past = cx.client.vm_metrics(uuid, &MetricsQuery::default()).await;
-            let series = past.map(|answer| answer.value.series).unwrap_or_default();
-            state.past = Some((uuid, series));
-        }
+    }
+}
+
+/// Waits for what there may be to wait for.
+async fn ended<T>(work: &mut Option<impl Future<Output = T> + Unpin>) -> T {
+    match work {
+        Some(work) => work.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A look: everything, and the last hour of the VM that is looked into.
+type Looked = (Outcome<Frame>, Option<(uuid::Uuid, Vec<Series>)>);
+
+async fn look(cx: &Context, view: View) -> Looked {
+    let frame = Frame::ask(cx).await;
+    let View::Vm(uuid) = view else {
+        return (frame, None);
+    };
+    // Of one that is not ours the server tells no past.
+    let past = cx.client.vm_metrics(uuid, &MetricsQuery::default()).await;
+    let series = past.map(|answer| answer.value.series).unwrap_or_default();
+    (frame, Some((uuid, series)))
+}
+
+fn take(state: &mut State, (frame, past): Looked) {
+    match frame {
+        Ok(frame) => state.take(frame),
+        // What was seen stays, with its moment; the next look may go well.
+        Err(fault) => state.trouble = Some(fault.message),
+    }
+    if past.is_some() {
+        state.past = past;
     }
 }
 

@@ -43,8 +43,8 @@ pub struct State {
     pub filter: String,
     /// The filter is being typed.
     pub typing: bool,
-    /// The chosen VM; it stays chosen wherever the order puts it.
-    pub chosen: Option<Uuid>,
+    /// The chosen VM with its host (one that moves may show on two); it stays chosen wherever the order puts it.
+    pub chosen: Option<(Uuid, String)>,
     pub chosen_host: Option<String>,
     /// Rows of the table that fit, as drawn last.
     pub page: usize,
@@ -83,6 +83,10 @@ impl State {
     pub fn take(&mut self, frame: Frame) {
         let mut courses = std::mem::take(&mut self.courses);
         for vm in &frame.vms {
+            // One that shows on two hosts has one course.
+            if self.courses.contains_key(&vm.uuid) {
+                continue;
+            }
             let mut course = courses.remove(&vm.uuid).unwrap_or_default();
             if course.len() == REMEMBERED {
                 course.pop_front();
@@ -203,7 +207,6 @@ impl State {
             View::Vms => {
                 let there = self.vms().get(self.place()).map(|vm| vm.uuid);
                 if let Some(uuid) = there {
-                    self.chosen = Some(uuid);
                     self.view = View::Vm(uuid);
                 }
             }
@@ -228,7 +231,11 @@ impl State {
             }
             _ => {
                 let vms = self.vms();
-                vms.iter().position(|vm| Some(vm.uuid) == self.chosen)
+                let chosen = |vm: &&VmRow| {
+                    let of = self.chosen.as_ref();
+                    of.is_some_and(|(uuid, host)| *uuid == vm.uuid && *host == vm.host)
+                };
+                vms.iter().position(chosen)
             }
         };
         place.unwrap_or(0)
@@ -240,7 +247,8 @@ impl State {
             View::Vms => {
                 let vms = self.vms();
                 let last = vms.len().saturating_sub(1);
-                self.chosen = vms.get(place.min(last)).map(|vm| vm.uuid);
+                let there = vms.get(place.min(last));
+                self.chosen = there.map(|vm| (vm.uuid, vm.host.clone()));
             }
             View::Hosts => {
                 let hosts = &self.frame.hosts;

@@ -1,6 +1,6 @@
 //! Hosts and their pools.
 
-use super::{Exposed, Kind, Sink, seconds};
+use super::{Exposed, Kind, Sink, is_told, seconds};
 use bellwether_model::{
     counters::HostCpuCounters,
     host::{Host, HostHealth},
@@ -80,6 +80,7 @@ pub(super) fn give(exposed: &Exposed, sink: &mut dyn Sink) -> fmt::Result {
             .iter()
             .filter_map(|(host, seen)| Some((*host, (*seen)?)))
     };
+    let told_hosts = || seen_hosts().filter(|(_, seen)| is_told(seen));
     sink.family(
         Kind::Gauge,
         "libvirt_up",
@@ -107,7 +108,7 @@ pub(super) fn give(exposed: &Exposed, sink: &mut dyn Sink) -> fmt::Result {
     )?;
     for (name, help, value) in GAUGES {
         sink.family(Kind::Gauge, name, help, &mut |to| {
-            for (host, seen) in seen_hosts() {
+            for (host, seen) in told_hosts() {
                 if let Some(value) = value(host, seen) {
                     to.sample(&[("host", &host.name)], value)?;
                 }
@@ -120,7 +121,7 @@ pub(super) fn give(exposed: &Exposed, sink: &mut dyn Sink) -> fmt::Result {
         "bellwether_host_cpu_seconds",
         "CPU the host spent since it started, by what for.",
         &mut |to| {
-            for (host, seen) in seen_hosts() {
+            for (host, seen) in told_hosts() {
                 for (mode, ns) in seen.cpu_counters.iter().flat_map(|cpu| modes(*cpu)) {
                     to.sample(&[("host", &host.name), ("mode", mode)], seconds(ns))?;
                 }
@@ -130,7 +131,7 @@ pub(super) fn give(exposed: &Exposed, sink: &mut dyn Sink) -> fmt::Result {
     )?;
     for (name, help, value) in POOLS {
         sink.family(Kind::Gauge, name, help, &mut |to| {
-            for (host, seen) in seen_hosts() {
+            for (host, seen) in told_hosts() {
                 for pool in seen.pools.iter().filter(|pool| pool.active) {
                     let labels = [("host", host.name.as_str()), ("pool", &pool.name)];
                     to.sample(&labels, value(pool) as f64)?;

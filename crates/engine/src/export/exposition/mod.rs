@@ -10,7 +10,11 @@ mod vms;
 
 use super::OutletStatus;
 use crate::{Engine, TaskStatus};
-use bellwether_model::{Result, Timestamp, observed::Observed};
+use bellwether_model::{
+    Result, Timestamp,
+    host::HostHealth,
+    observed::{HostSeen, Observed},
+};
 use bellwether_store::{Records, Tally};
 use prometheus_client::{
     collector::Collector,
@@ -162,6 +166,11 @@ impl Samples for TextOf<'_> {
             Kind::Gauge => one.encode_gauge(&value),
         }
     }
+}
+
+/// Whether what was seen of the host is told: of one that can't be reached nobody knows how it is now.
+fn is_told(seen: &HostSeen) -> bool {
+    matches!(seen.health, HostHealth::Ready | HostHealth::Stale)
 }
 
 /// Nanoseconds as the seconds monitoring systems count in.

@@ -1,6 +1,6 @@
 //! Bellwether's own: people, requests, jobs, migrations, tasks.
 
-use super::{super::OutletStatus, Exposed, Kind, Sink};
+use super::{super::OutletStatus, Exposed, Kind, Sink, is_told};
 use bellwether_model::{GiB, MiB, UserId, Vcpus, VmId, migration::MigrationOutcome};
 use bellwether_store::Tally;
 use std::{collections::BTreeMap, fmt};
@@ -106,7 +106,8 @@ fn held(exposed: &Exposed) -> BTreeMap<UserId, Held> {
         held.memory += vm.memory;
         held.disk += vm.disk;
     }
-    let seen = exposed.observed.hosts.values().flat_map(|host| &host.vms);
+    let told = exposed.observed.each().filter(|seen| is_told(seen));
+    let seen = told.flat_map(|host| &host.vms);
     for seen in seen.filter(|seen| !seen.migrating) {
         let Some(vm) = exposed.records.vm(VmId(seen.uuid)) else {
             continue;

@@ -1,6 +1,6 @@
 //! VMs, managed or not, on whichever host they are.
 
-use super::{Exposed, Kind, Sink, seconds};
+use super::{Exposed, Kind, Sink, is_told, seconds};
 use bellwether_model::{
     VmId,
     counters::{DiskCounters, MemoryCounters, NicCounters, VcpuCounters},
@@ -172,7 +172,7 @@ const DISK_GAUGES: &[OfDisk] = &[
     ),
     (
         "libvirt_domain_block_stats_allocation_bytes",
-        "Bytes its image takes up.",
+        "How far into its image was written.",
         |disk| disk.allocation.map(|bytes| bytes as f64),
     ),
 ];
@@ -270,7 +270,8 @@ const DEVICE: &str = "target_device";
 /// Every VM where it is; one that is moving, where it runs.
 fn rows(exposed: &Exposed) -> Vec<Row<'_>> {
     let mut rows = Vec::new();
-    for (id, seen_host) in &exposed.observed.hosts {
+    let told = exposed.observed.hosts.iter();
+    for (id, seen_host) in told.filter(|(_, seen)| is_told(seen)) {
         let Some(host) = exposed.records.name(id.0) else {
             continue;
         };

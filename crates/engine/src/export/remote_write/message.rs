@@ -6,7 +6,7 @@ use prost::Message;
 use std::fmt;
 
 /// Series in one request at most; a server bounds its size.
-const SERIES: usize = 2_000;
+const SERIES: usize = 5_000;
 
 /// A request, ready to be sent.
 pub(super) struct Request {

@@ -30,6 +30,8 @@ const SAID: usize = 200;
 #[derive(Debug)]
 pub(super) struct Outlet {
     to: ToRemoteWrite,
+    /// Its address as it may be shown: what follows a `?` may be a secret.
+    shown: String,
     backlog: Backlog<Bytes>,
     health: Health,
 }
@@ -46,6 +48,7 @@ enum Attempt {
 impl Outlet {
     pub fn new(to: ToRemoteWrite) -> Self {
         Self {
+            shown: to.url.split('?').next().unwrap_or_default().to_owned(),
             backlog: Backlog::new(to.keep, MOST_BYTES),
             health: Health::default(),
             to,
@@ -56,7 +59,7 @@ impl Outlet {
         let counts = self.backlog.counts();
         OutletStatus {
             kind: "remote_write",
-            to: self.to.url.clone(),
+            to: self.shown.clone(),
             trouble: self.health.lock().clone(),
             sent: counts.sent,
             refused: counts.refused,
@@ -93,7 +96,7 @@ impl Outlet {
             Ok(client) => client,
             Err(error) => {
                 let trouble = format!("no HTTP client: {error}");
-                return self.health.trouble("remote_write", &self.to.url, trouble);
+                return self.health.trouble("remote_write", &self.shown, trouble);
             }
         };
         let mut pause = Pause::default();
@@ -102,16 +105,16 @@ impl Outlet {
             match self.send(&client, body).await {
                 Attempt::Taken => {
                     self.backlog.done(number, Outcome::Sent);
-                    self.health.well("remote_write", &self.to.url);
+                    self.health.well("remote_write", &self.shown);
                     pause.reset();
                 }
                 Attempt::Refused(why) => {
                     self.backlog.done(number, Outcome::Refused);
-                    self.health.trouble("remote_write", &self.to.url, why);
+                    self.health.trouble("remote_write", &self.shown, why);
                     pause.reset();
                 }
                 Attempt::Later(why, asked) => {
-                    self.health.trouble("remote_write", &self.to.url, why);
+                    self.health.trouble("remote_write", &self.shown, why);
                     pause.rest_at_least(asked).await;
                 }
             }

@@ -127,7 +127,7 @@ fn keys_sort_filter_and_keep_what_was_chosen() {
         "unknown last"
     );
     press(&mut state, &[KeyCode::Down]);
-    assert_eq!(state.chosen, Some(Uuid::from_u128(1)));
+    assert_eq!(state.chosen, Some((Uuid::from_u128(1), "host1".into())));
     press(&mut state, &[KeyCode::Char('a')]);
     assert_eq!(names(&state), ["d\u{1b}[2Jb", "old", "quiet", "web"]);
     assert_eq!(state.place(), 3, "the chosen one, wherever it stands");
@@ -157,6 +157,25 @@ fn keys_sort_filter_and_keep_what_was_chosen() {
     press(&mut state, &[KeyCode::Esc]);
     assert_eq!((state.view, state.host.as_deref()), (View::Hosts, None));
     assert_eq!(state.key(KeyEvent::from(KeyCode::Char('q'))), Wish::Quit);
+}
+
+#[test]
+fn a_vm_that_shows_on_two_hosts_is_two_rows() {
+    let mut state = state();
+    let mut twice = frame();
+    let again = VmRow {
+        host: "host2".into(),
+        ..twice.vms[0].clone()
+    };
+    twice.vms.push(again);
+    state.take(twice);
+    press(&mut state, &[KeyCode::Char('a'), KeyCode::End]);
+    assert_eq!(state.place(), 4);
+    press(&mut state, &[KeyCode::Up]);
+    assert_eq!(state.place(), 3, "the same VM on the other host");
+    press(&mut state, &[KeyCode::Up]);
+    assert_eq!(state.place(), 2);
+    assert_eq!(state.course(Uuid::from_u128(1)).count(), 2);
 }
 
 #[test]
