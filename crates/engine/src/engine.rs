@@ -53,8 +53,7 @@ impl Settings {
 }
 
 /// How often something is looked at that costs a host more than its CPU and network counters: QEMU's monitor is asked for
-/// memory and disks, the host's storage for pools. (Measured with 40 guests: 26 ms of libvirtd for a look without memory
-/// and disks, 65 ms with both.)
+/// memory and disks, the host's storage for pools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Paces {
     /// Guests' memory.

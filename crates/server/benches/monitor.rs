@@ -8,7 +8,7 @@
 mod common;
 
 use common::{Person, argument, start};
-use reqwest::{Client, Method};
+use reqwest::Method;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -17,11 +17,7 @@ async fn main() {
     let (hosts, vms) = (argument("--hosts", 500), argument("--vms", 10_000));
     let seconds = argument("--seconds", 120);
     let server = start();
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .unwrap();
-    let client = Client::builder().build().unwrap();
-    let admin = Person::sign_in(&client, &server.base, "ada").await;
+    let admin = Person::admin(&server).await;
     for n in 1..=hosts {
         let name = format!("host{n:02}");
         let uri = format!("sim://bench/{name}?hosts={hosts}&vms={vms}&cores=64&memory=262144");
@@ -54,7 +50,8 @@ async fn main() {
         let (mut times, mut bytes) = (Vec::new(), 0);
         for _ in 0..10 {
             let began = Instant::now();
-            let asked = client
+            let asked = admin
+                .client
                 .get(format!("{}{path}", server.base))
                 .bearer_auth(&admin.token);
             let asked = asked.header(

@@ -12,7 +12,7 @@ mod common;
 use bellwether_api::{Access, ROUTES};
 use bellwether_server::pages::PAGES;
 use common::{PASSWORD, Person, argument, start};
-use reqwest::{Client, Method};
+use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -209,11 +209,7 @@ async fn measure(who: &Person, path: &str, requests: usize) -> (Vec<f64>, f64, u
 async fn main() {
     let (vms, requests) = (argument("--vms", 2000), argument("--requests", 2000));
     let server = start();
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .unwrap();
-    let client = Client::builder().build().unwrap();
-    let admin = Person::sign_in(&client, &server.base, "ada").await;
+    let admin = Person::admin(&server).await;
     let began = Instant::now();
     let image = furnish(&admin).await;
     let user = populate(&admin, &image, vms).await;

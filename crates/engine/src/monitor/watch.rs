@@ -216,11 +216,12 @@ impl<'a> Watch<'a> {
             // Of the same emulator, seen by an earlier process, or where it came from.
             let here = before.and_then(|seen| seen.vm(vm.uuid));
             let here = here.filter(|seen| seen.counters.cpu_ns <= vm.counters.cpu_ns);
-            let elsewhere = observed.sightings(vm.uuid).filter(|(host, _)| *host != id);
-            match here.or(elsewhere
-                .map(|(_, seen)| seen)
-                .find(|seen| seen.power.is_live()))
-            {
+            let elsewhere = || {
+                let mut sightings = observed.sightings(vm.uuid);
+                let found = sightings.find(|(host, seen)| *host != id && seen.power.is_live());
+                found.map(|(_, seen)| seen)
+            };
+            match here.or_else(elsewhere) {
                 Some(seen) => seen.up_since,
                 None => (!first).then_some(now.wall),
             }

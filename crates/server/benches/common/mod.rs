@@ -116,6 +116,15 @@ pub struct Person {
 }
 
 impl Person {
+    /// The administrator of a server that was just started.
+    pub async fn admin(server: &Server) -> Self {
+        rustls::crypto::ring::default_provider()
+            .install_default()
+            .unwrap();
+        let client = Client::builder().build().unwrap();
+        Self::sign_in(&client, &server.base, "ada").await
+    }
+
     pub async fn sign_in(client: &Client, base: &str, login: &str) -> Self {
         let nobody = Self {
             client: client.clone(),

@@ -194,6 +194,37 @@ async fn a_silent_host_is_down_and_its_figures_grow_old_in_sight() {
 }
 
 #[tokio::test]
+async fn what_no_balloon_reports_is_absent_not_nothing() {
+    let mut site = Site::bare(config("")).await;
+    site.fleet.set_guests(|guest| guest.balloon = false);
+    let (image, _) = site.furnish().await;
+    let vm = site.vm(&site.user("ada").await, &image, "web").await;
+    site.until("the VM was looked at twice", async |site| {
+        let observed = site.engine.observed();
+        let mut seen = observed.sightings(vm.id.0);
+        seen.any(|(_, seen)| seen.cpu.is_some() && seen.memory_resident.is_some())
+    })
+    .await;
+    let root = site.token(&*site.admin().await).await;
+    let answer = site.send(accepting("text/plain").token(&root)).await;
+    let lines = read(&answer.body, false);
+    let told = |name: &str| lines.iter().any(|line| line.name == name);
+    for name in [
+        "bellwether_person_used_vcpus",
+        "libvirt_domain_memory_stats_rss_bytes",
+    ] {
+        assert!(told(name), "{name}");
+    }
+    for name in [
+        "bellwether_person_used_memory_bytes",
+        "bellwether_vm_memory_used_bytes",
+        "libvirt_domain_memory_stats_usable_bytes",
+    ] {
+        assert!(!told(name), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn only_admins_and_who_has_the_token_read_it() {
     let mut site = Site::bare(config("")).await;
     let (token, wrong) = (

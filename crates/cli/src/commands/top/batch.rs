@@ -2,6 +2,7 @@
 
 use super::{
     column::Column,
+    draw,
     frame::{Frame, HostRow},
     state::{State, View},
 };
@@ -89,9 +90,9 @@ pub(super) fn summary(frame: &Frame) -> String {
 fn table(cx: &Context, state: &State) -> String {
     let mut text = summary(&state.frame) + "\n";
     let shown = if state.view == View::Hosts {
-        let mut table = cx.table(HOST_TITLES);
+        let mut table = cx.table(draw::HOST_TITLES);
         for host in &state.frame.hosts {
-            table.row(super::screen::host_cells(host));
+            table.row(draw::host_cells(host));
         }
         table.show("There are no hosts.")
     } else {
@@ -105,11 +106,6 @@ fn table(cx: &Context, state: &State) -> String {
     text.push_str("\n\n");
     text
 }
-
-/// Heads of the table of hosts.
-pub(super) const HOST_TITLES: [&str; 10] = [
-    "HOST", "STATE", "SEEN", "VMS", "%CPU", "%WAIT", "%IOWAIT", "%MEM", "VCPUS", "MEMORY",
-];
 
 const CSV_HEAD: &str = "at,host,uuid,name,owner,state,vcpus,cpu_share,wait_share,memory_mib,used_memory_mib,\
      disk_read_bytes_per_second,disk_written_bytes_per_second,received_bytes_per_second,sent_bytes_per_second,cpu_seconds,lease_until\n";

@@ -2,6 +2,7 @@
 
 mod batch;
 mod column;
+mod draw;
 mod frame;
 mod screen;
 mod state;

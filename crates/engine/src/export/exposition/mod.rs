@@ -47,7 +47,7 @@ impl Exposed {
             records: engine.store().records().await?,
             tallies: engine.store().tallies().await?,
             tasks: engine.task_status(),
-            outlets: engine.exports().status(),
+            outlets: engine.outlets(),
         })
     }
     /// The moment.

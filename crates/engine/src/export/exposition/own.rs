@@ -12,40 +12,40 @@ struct Held {
     vcpus: Vcpus,
     memory: MiB,
     disk: GiB,
-    used_vcpus: f64,
-    used_memory: MiB,
+    used_vcpus: Option<f64>,
+    used_memory: Option<MiB>,
 }
 
-type OfPerson = (&'static str, &'static str, fn(&Held) -> f64);
+type OfPerson = (&'static str, &'static str, fn(&Held) -> Option<f64>);
 
 const PEOPLE: &[OfPerson] = &[
     ("bellwether_person_vms", "VMs a person has.", |held| {
-        f64::from(held.vms)
+        Some(f64::from(held.vms))
     }),
     (
         "bellwether_person_vcpus",
         "vCPUs of a person's VMs.",
-        |held| f64::from(held.vcpus.0),
+        |held| Some(f64::from(held.vcpus.0)),
     ),
     (
         "bellwether_person_memory_bytes",
         "Memory of a person's VMs.",
-        |held| held.memory.bytes() as f64,
+        |held| Some(held.memory.bytes() as f64),
     ),
     (
         "bellwether_person_disk_bytes",
         "Disk of a person's VMs.",
-        |held| held.disk.bytes() as f64,
+        |held| Some(held.disk.bytes() as f64),
     ),
     (
         "bellwether_person_used_vcpus",
-        "CPU a person's VMs use, where it is known.",
+        "CPU a person's VMs use, of those of which it is known.",
         |held| held.used_vcpus,
     ),
     (
         "bellwether_person_used_memory_bytes",
         "Memory a person's guests use, where their balloons report it.",
-        |held| held.used_memory.bytes() as f64,
+        |held| held.used_memory.map(|memory| memory.bytes() as f64),
     ),
 ];
 
@@ -54,8 +54,8 @@ pub(super) fn give(exposed: &Exposed, sink: &mut dyn Sink) -> fmt::Result {
     for (name, help, value) in PEOPLE {
         sink.family(Kind::Gauge, name, help, &mut |to| {
             for (user, held) in &held {
-                if let Some(login) = exposed.records.name(user.0) {
-                    to.sample(&[("owner", login)], value(held))?;
+                if let Some((login, value)) = exposed.records.name(user.0).zip(value(held)) {
+                    to.sample(&[("owner", login)], value)?;
                 }
             }
             Ok(())
@@ -113,8 +113,13 @@ fn held(exposed: &Exposed) -> BTreeMap<UserId, Held> {
             continue;
         };
         let held = all.entry(vm.owner).or_default();
-        held.used_vcpus += seen.cpu.unwrap_or(0.0);
-        held.used_memory += seen.memory_used.unwrap_or_default();
+        // What is known of none of them is not nothing.
+        if let Some(cpu) = seen.cpu {
+            held.used_vcpus = Some(held.used_vcpus.unwrap_or(0.0) + cpu);
+        }
+        if let Some(memory) = seen.memory_used {
+            held.used_memory = Some(held.used_memory.unwrap_or_default() + memory);
+        }
     }
     all
 }

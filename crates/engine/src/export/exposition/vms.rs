@@ -7,7 +7,7 @@ use bellwether_model::{
     observed::{PowerState, VmSeen},
     vm::Vm,
 };
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// A VM on a host, with what it is called.
 struct Row<'a> {
@@ -38,9 +38,8 @@ impl Row<'_> {
 }
 
 type OfVm = (&'static str, &'static str, fn(&VmSeen) -> Option<f64>);
-type OfVcpu = (&'static str, &'static str, fn(&VcpuCounters) -> Option<u64>);
-type OfDisk = (&'static str, &'static str, fn(&DiskCounters) -> Option<f64>);
-type OfNic = (&'static str, &'static str, fn(&NicCounters) -> u64);
+/// Of a part of a VM: a vCPU, a disk, a network card.
+type Of<P> = (&'static str, &'static str, fn(&P) -> Option<f64>);
 
 const VM_GAUGES: &[OfVm] = &[
     (
@@ -118,20 +117,20 @@ const VM_COUNTERS: &[OfVm] = &[
     ),
 ];
 
-const VCPU_COUNTERS: &[OfVcpu] = &[
+const VCPU_COUNTERS: &[Of<VcpuCounters>] = &[
     (
         "libvirt_domain_vcpu_time_seconds",
         "CPU the vCPU used.",
-        |vcpu| vcpu.time_ns,
+        |vcpu| vcpu.time_ns.map(seconds),
     ),
     (
         "libvirt_domain_vcpu_delay_seconds",
         "Time the vCPU was ready but did not run: steal, as the guest sees it.",
-        |vcpu| vcpu.delay_ns,
+        |vcpu| vcpu.delay_ns.map(seconds),
     ),
 ];
 
-const DISK_COUNTERS: &[OfDisk] = &[
+const DISK_COUNTERS: &[Of<DiskCounters>] = &[
     (
         "libvirt_domain_block_stats_read_bytes",
         "Bytes read.",
@@ -164,7 +163,7 @@ const DISK_COUNTERS: &[OfDisk] = &[
     ),
 ];
 
-const DISK_GAUGES: &[OfDisk] = &[
+const DISK_GAUGES: &[Of<DiskCounters>] = &[
     (
         "libvirt_domain_block_stats_capacity_bytes",
         "Bytes the guest sees.",
@@ -177,52 +176,51 @@ const DISK_GAUGES: &[OfDisk] = &[
     ),
 ];
 
-const NIC_COUNTERS: &[OfNic] = &[
+const NIC_COUNTERS: &[Of<NicCounters>] = &[
     (
         "libvirt_domain_interface_stats_receive_bytes",
         "Bytes received.",
-        |nic| nic.received.bytes,
+        |nic| Some(nic.received.bytes as f64),
     ),
     (
         "libvirt_domain_interface_stats_receive_packets",
         "Packets received.",
-        |nic| nic.received.packets,
+        |nic| Some(nic.received.packets as f64),
     ),
     (
         "libvirt_domain_interface_stats_receive_errors",
         "Packets received wrong.",
-        |nic| nic.received.errors,
+        |nic| Some(nic.received.errors as f64),
     ),
     (
         "libvirt_domain_interface_stats_receive_drops",
         "Packets dropped on the way in.",
-        |nic| nic.received.dropped,
+        |nic| Some(nic.received.dropped as f64),
     ),
     (
         "libvirt_domain_interface_stats_transmit_bytes",
         "Bytes sent.",
-        |nic| nic.sent.bytes,
+        |nic| Some(nic.sent.bytes as f64),
     ),
     (
         "libvirt_domain_interface_stats_transmit_packets",
         "Packets sent.",
-        |nic| nic.sent.packets,
+        |nic| Some(nic.sent.packets as f64),
     ),
     (
         "libvirt_domain_interface_stats_transmit_errors",
         "Packets sent wrong.",
-        |nic| nic.sent.errors,
+        |nic| Some(nic.sent.errors as f64),
     ),
     (
         "libvirt_domain_interface_stats_transmit_drops",
         "Packets dropped on the way out.",
-        |nic| nic.sent.dropped,
+        |nic| Some(nic.sent.dropped as f64),
     ),
 ];
 
 pub(super) fn give(exposed: &Exposed, sink: &mut dyn Sink) -> fmt::Result {
     let rows = rows(exposed);
-    let live = || rows.iter().filter(|row| row.seen.power.is_live());
     about(&rows, sink)?;
     for (kind, all) in [(Kind::Gauge, VM_GAUGES), (Kind::Counter, VM_COUNTERS)] {
         for (name, help, value) in all {
@@ -236,26 +234,64 @@ pub(super) fn give(exposed: &Exposed, sink: &mut dyn Sink) -> fmt::Result {
             })?;
         }
     }
-    vcpus(&rows, sink)?;
-    for (kind, all) in [(Kind::Counter, DISK_COUNTERS), (Kind::Gauge, DISK_GAUGES)] {
-        for (name, help, value) in all {
-            sink.family(kind, name, help, &mut |to| {
-                for row in live() {
-                    for disk in row.seen.counters.disks.iter().flatten() {
-                        if let Some(value) = value(disk) {
-                            to.sample(&row.labels_and(DEVICE, &disk.device), value)?;
-                        }
-                    }
-                }
-                Ok(())
-            })?;
-        }
+    parts(Kind::Counter, VCPU_COUNTERS, &rows, sink)?;
+    parts(Kind::Counter, DISK_COUNTERS, &rows, sink)?;
+    parts(Kind::Gauge, DISK_GAUGES, &rows, sink)?;
+    parts(Kind::Counter, NIC_COUNTERS, &rows, sink)
+}
+
+/// A vCPU, disk or network card of a VM.
+trait Part: Sized {
+    /// The label that names it.
+    const LABEL: &str;
+    fn of(vm: &VmSeen) -> &[Self];
+    fn name(&self) -> Cow<'_, str>;
+}
+
+impl Part for VcpuCounters {
+    const LABEL: &str = "vcpu";
+    fn of(vm: &VmSeen) -> &[Self] {
+        &vm.counters.vcpus
     }
-    for (name, help, value) in NIC_COUNTERS {
-        sink.family(Kind::Counter, name, help, &mut |to| {
-            for row in live() {
-                for nic in &row.seen.counters.nics {
-                    to.sample(&row.labels_and(DEVICE, &nic.device), value(nic) as f64)?;
+    fn name(&self) -> Cow<'_, str> {
+        self.number.to_string().into()
+    }
+}
+
+impl Part for DiskCounters {
+    const LABEL: &str = "target_device";
+    fn of(vm: &VmSeen) -> &[Self] {
+        vm.counters.disks.as_deref().unwrap_or_default()
+    }
+    fn name(&self) -> Cow<'_, str> {
+        self.device.as_str().into()
+    }
+}
+
+impl Part for NicCounters {
+    const LABEL: &str = "target_device";
+    fn of(vm: &VmSeen) -> &[Self] {
+        &vm.counters.nics
+    }
+    fn name(&self) -> Cow<'_, str> {
+        self.device.as_str().into()
+    }
+}
+
+/// Families of the parts of every VM.
+fn parts<P: Part>(
+    kind: Kind,
+    families: &[Of<P>],
+    rows: &[Row<'_>],
+    sink: &mut dyn Sink,
+) -> fmt::Result {
+    for (name, help, value) in families {
+        sink.family(kind, name, help, &mut |to| {
+            for row in rows {
+                for part in P::of(row.seen) {
+                    if let Some(value) = value(part) {
+                        to.sample(&row.labels_and(P::LABEL, &part.name()), value)?;
+                    }
                 }
             }
             Ok(())
@@ -263,9 +299,6 @@ pub(super) fn give(exposed: &Exposed, sink: &mut dyn Sink) -> fmt::Result {
     }
     Ok(())
 }
-
-/// The label that names a disk or network card.
-const DEVICE: &str = "target_device";
 
 /// Every VM where it is; one that is moving, where it runs.
 fn rows(exposed: &Exposed) -> Vec<Row<'_>> {
@@ -305,24 +338,6 @@ fn about(rows: &[Row<'_>], sink: &mut dyn Sink) -> fmt::Result {
             Ok(())
         },
     )
-}
-
-/// What each vCPU ran, and waited for.
-fn vcpus(rows: &[Row<'_>], sink: &mut dyn Sink) -> fmt::Result {
-    for (name, help, value) in VCPU_COUNTERS {
-        sink.family(Kind::Counter, name, help, &mut |to| {
-            for row in rows {
-                for vcpu in &row.seen.counters.vcpus {
-                    if let Some(ns) = value(vcpu) {
-                        let number = vcpu.number.to_string();
-                        to.sample(&row.labels_and("vcpu", &number), seconds(ns))?;
-                    }
-                }
-            }
-            Ok(())
-        })?;
-    }
-    Ok(())
 }
 
 fn kib(vm: &VmSeen, of: fn(&MemoryCounters) -> Option<u64>) -> Option<f64> {

@@ -1,4 +1,7 @@
-use super::*;
+use super::{
+    super::{frame::Frame, state::Wish},
+    *,
+};
 use bellwether_api::vm::PowerState;
 use ratatui::{
     Terminal,
