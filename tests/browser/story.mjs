@@ -239,6 +239,22 @@ async function story(browser, way) {
     const box = await user.locator('[data-graph="cpu"] .u-over').boundingBox();
     await user.mouse.move(box.x + box.width - 2, box.y + box.height / 2);
     await user.locator('[data-graph="cpu"] [data-readout]').filter({ hasText: /%/ }).waitFor();
+    // Drawing over a stretch looks closer on all graphs, without leaving the page; going back looks as before.
+    const asked = user.waitForRequest((r) => r.url().includes('/metrics?') && r.url().includes('until='));
+    await user.mouse.move(box.x + box.width * 0.5, box.y + box.height / 2);
+    await user.mouse.down();
+    await user.mouse.move(box.x + box.width * 0.75, box.y + box.height / 2, { steps: 4 });
+    await user.mouse.up();
+    const closer = new URL((await asked).url()).searchParams;
+    const minutes = (Date.parse(closer.get('until')) - Date.parse(closer.get('from'))) / 60_000;
+    if (Math.abs(minutes - 15) > 1) problems.push(`${way}: a quarter of the hour drawn over shows ${minutes.toFixed(1)} minutes`);
+    if (!/from=\d+&until=\d+/.test(user.url())) problems.push(`${way}: the address does not say what is looked at: ${user.url()}`);
+    await user.goBack();
+    await user.locator('.tabs a[aria-current]', { hasText: 'Hour' }).waitFor();
+    // So do links, for who uses no pointer.
+    await link(user, 'Earlier').click();
+    await user.locator('#graphs .ways .note', { hasText: '–' }).waitFor();
+    await user.goBack();
   }
   await seen(user, 'vm');
   await user.goto(`${site.base}/machines`);
@@ -262,9 +278,9 @@ async function story(browser, way) {
   await seen(admin, 'migration-completed');
 
   if (seeing) {
-    for (const path of ['fleet', 'vms', 'hosts', 'storages', 'networks', 'images', 'migrations', 'jobs', 'people', 'policy', 'audit', 'requests', 'account', 'search?q=a']) {
+    for (const path of ['fleet', 'fleet/heat', 'vms', 'hosts', 'storages', 'networks', 'images', 'migrations', 'jobs', 'people', 'policy', 'audit', 'requests', 'account', 'search?q=a']) {
       await admin.goto(`${site.base}/${path}`);
-      await look(admin, path.split('?')[0]);
+      await look(admin, path.split('?')[0].replace('/', '-'));
     }
     for (const one of ['host', 'storage', 'network', 'image']) {
       await admin.goto(`${site.base}/${one}s`);

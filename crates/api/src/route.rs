@@ -120,6 +120,7 @@ routes! {
     Post   "/api/v1/jobs/{id}/retry" Admin;
 
     Get    "/api/v1/fleet" Admin;
+    Get    "/api/v1/fleet/heat" Admin;
     Get    "/api/v1/hosts" Admin;
     Post   "/api/v1/hosts" Admin;
     Post   "/api/v1/hosts/try" Admin;
@@ -127,6 +128,7 @@ routes! {
     Patch  "/api/v1/hosts/{id}" Admin;
     Put    "/api/v1/hosts/{id}/mode" Admin;
     Get    "/api/v1/hosts/{id}/metrics" Admin;
+    Get    "/api/v1/hosts/{id}/shares" Admin;
     Delete "/api/v1/hosts/{id}" Admin;
 
     Get    "/api/v1/storages" Admin;

@@ -32,4 +32,5 @@ pub mod run;
 pub mod serve;
 pub mod state;
 pub mod tls;
+pub mod told;
 pub mod upload;

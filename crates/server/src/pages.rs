@@ -11,6 +11,7 @@ mod csv;
 mod doors;
 mod fleet;
 mod gather;
+mod heat;
 mod host;
 mod hosts;
 mod image_new;

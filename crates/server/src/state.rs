@@ -2,6 +2,7 @@
 
 use crate::{
     config::Config,
+    graphed::heat::HostHeat,
     limit::Limits,
     memo::{Memo, Same},
     pages::{
@@ -30,6 +31,8 @@ pub struct Drawn {
     pub pieces: DrawnPieces,
     /// The table under it, as whoever looked last wanted it: most look at it as it is at first.
     pub table: Memo<(LookNow, ListQuery), (List, Vec<SeenRow>)>,
+    /// How hot every host was, over the stretch of this word that ended in this period.
+    pub heat: Memo<(Option<&'static str>, i64), Vec<HostHeat>>,
 }
 
 /// A cheap clone of what the handlers share.

@@ -27,6 +27,8 @@ const renewed = new Map();
 const wanted = new Set();
 let timer = 0;
 let busy = false;
+/** Whether what is being read was asked for before somebody chose something else. */
+let again = false;
 
 const parts = () => [...document.querySelectorAll('[data-live][id]')].filter((e) => e instanceof HTMLElement);
 /** When the part may be renewed next. @param {string} id */
@@ -43,6 +45,17 @@ function want(topic, id) {
   }
   schedule();
 }
+
+// Somebody chose something else to look at: at once.
+document.addEventListener('renew', (event) => {
+  if (!(event instanceof CustomEvent)) return;
+  renewed.delete(event.detail);
+  wanted.add(event.detail);
+  clearTimeout(timer);
+  timer = 0;
+  if (busy) again = true;
+  else renew();
+});
 
 function schedule() {
   if (timer || busy || over || !wanted.size || document.hidden) return;
@@ -68,6 +81,7 @@ async function renew() {
     failed(0);
   } finally {
     busy = false;
+    if (again) { again = false; renew(); }
     schedule();
   }
 }

@@ -1,16 +1,21 @@
 //! What several pages gather: names of things, histories, what happened, sizes in words.
 
 use super::view::{
-    chart::{self, Event, Graph, Trace, Unit, Window},
+    chart::{self, Graph, Plan, Shape, Trace, Unit, Window},
     machines::Happened,
     words,
 };
-use crate::{graphed::Graphed, names::Directory};
-use bellwether_api::Names;
-use bellwether_engine::Engine;
-use bellwether_model::{
-    GiB, MiB, Result, Timestamp, UserId, Vcpus, migration::MigrationOutcome, signal::Signal,
+use crate::{
+    graphed::{
+        Graphed,
+        marks::Mark,
+        share::{self, Parts, Shared},
+        stretch::Stretch,
+    },
+    told::{told, tone},
 };
+use bellwether_engine::Engine;
+use bellwether_model::{GiB, MiB, Result, Timestamp, UserId, Vcpus, host::Host, signal::Signal};
 use bellwether_store::{AuditQuery, SeriesKey};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -58,22 +63,7 @@ pub fn period_words(from: bellwether_model::Day, until: bellwether_model::Day) -
     )
 }
 
-/// The stretches of time graphs show: word, seconds, seconds from point to point.
-const RANGES: [(&str, i64, u32); 3] = [
-    ("hour", 3_600, 10),
-    ("day", 86_400, 300),
-    ("week", 604_800, 1_800),
-];
-
-/// The stretch named so; an hour for anything else.
-pub fn range(text: Option<&str>) -> (&'static str, i64, u32) {
-    RANGES
-        .into_iter()
-        .find(|(name, ..)| Some(*name) == text)
-        .unwrap_or(RANGES[0])
-}
-
-/// One graph to be drawn: identifier, title, unit, signals with labels, what a measured value is multiplied by, the top.
+/// One graph to be drawn of signals.
 pub struct Wanted {
     /// Identifier on the page and title.
     pub id: (&'static str, &'static str),
@@ -94,22 +84,36 @@ pub struct Wanted {
 /// Why most graphs are empty.
 pub const NO_SAMPLES: &str = "No samples in this time.";
 
-/// Draws `wanted` of one thing over the stretch, with its migrations marked.
+/// The stretch as graphs take it.
+pub fn window(engine: &Engine, stretch: &Stretch) -> Window {
+    Window {
+        from: stretch.from,
+        to: stretch.to,
+        now: engine.now(),
+        follows: stretch.follows,
+        step: i64::from(stretch.step),
+        zone: engine.zone().clone(),
+    }
+}
+
+/// The window of a graph whose signals are looked at so often: what comes seldomer leaves no holes.
+fn at_pace(window: &Window, every: Duration) -> Window {
+    let every = i64::try_from(every.as_secs()).unwrap_or(window.step);
+    Window {
+        step: window.step.max(every),
+        ..window.clone()
+    }
+}
+
+/// Draws `wanted` of one thing over the stretch, with what happened meanwhile; the first of a VM's has the words of the marks.
 pub async fn graphs(
     engine: &Engine,
-    of: Graphed,
-    (_, seconds, step): (&'static str, i64, u32),
+    of: Graphed<'_>,
+    stretch: &Stretch,
     wanted: Vec<Wanted>,
+    marks: &[Mark],
 ) -> Result<Vec<Graph>> {
     let id = of.id();
-    let to = engine.now();
-    let window = Window {
-        from: to.minus(Duration::from_secs(seconds.unsigned_abs())),
-        to,
-        step: i64::from(step),
-        zone: engine.zone().clone(),
-    };
-    let events = marks(engine, of, window.from).await?;
     let keys: Vec<SeriesKey> = wanted
         .iter()
         .flat_map(|graph| {
@@ -117,7 +121,17 @@ pub async fn graphs(
             signals.map(|(signal, _)| SeriesKey::new(id, *signal))
         })
         .collect();
-    let series = engine.history().range(&keys, window.from, to, step).await?;
+    // The same for all of them: the page asks once.
+    let words: Vec<&str> = keys.iter().map(|key| key.signal).collect();
+    let source = format!(
+        "/api/v1/{}s/{id}/metrics?signals={}",
+        of.entity().as_str(),
+        words.join(",")
+    );
+    let history = engine.history();
+    let series = history
+        .range(&keys, stretch.from, stretch.to, stretch.step)
+        .await?;
     let mut points: BTreeMap<&str, Vec<(Timestamp, f64)>> = series
         .into_iter()
         .map(|series| {
@@ -126,74 +140,113 @@ pub async fn graphs(
         })
         .collect();
     let sampled = points.values().any(|points| !points.is_empty());
-    let source = format!("/api/v1/{}s/{id}/metrics", of.entity().as_str());
-    Ok(wanted
-        .into_iter()
-        .map(|graph| {
-            let every = i64::try_from(graph.every.as_secs()).unwrap_or(window.step);
-            let window = Window {
-                step: window.step.max(every),
-                ..window.clone()
-            };
-            let traces = graph
-                .signals
-                .iter()
-                .map(|(signal, label)| Trace {
-                    label,
-                    signal: signal.word,
-                    points: points
-                        .remove(signal.word)
-                        .unwrap_or_default()
-                        .into_iter()
-                        .map(|(at, value)| (at, value * graph.scale))
-                        .collect(),
-                })
-                .collect();
-            chart::draw(
-                (graph.id.0, graph.id.1, graph.unit),
-                Some(source.clone()),
-                graph.scale,
-                &window,
-                traces,
-                &events,
-                graph.ceiling,
-                if sampled { graph.silent } else { NO_SAMPLES },
-            )
-        })
-        .collect())
+    let window = window(engine, stretch);
+    let drawn = wanted.into_iter().enumerate().map(|(n, graph)| {
+        let traces = graph.signals.iter().map(|(signal, label)| Trace {
+            label: (*label).into(),
+            key: signal.word.into(),
+            points: points
+                .remove(signal.word)
+                .unwrap_or_default()
+                .into_iter()
+                .map(|(at, value)| (at, value * graph.scale))
+                .collect(),
+        });
+        let plan = Plan {
+            id: graph.id.0,
+            title: graph.id.1,
+            unit: graph.unit,
+            shape: Shape::Lines,
+            source: Some(source.clone()),
+            scale: graph.scale,
+            ceiling: graph.ceiling,
+            empty: if sampled { graph.silent } else { NO_SAMPLES },
+            labels: n == 0 && matches!(of, Graphed::Vm(_)),
+        };
+        chart::draw(
+            plan,
+            &at_pace(&window, graph.every),
+            traces.collect(),
+            marks,
+        )
+    });
+    Ok(drawn.collect())
 }
 
-/// Characters of a VM's name beside a mark.
-const NAME_AT_A_MARK: usize = 20;
-
-/// The marks of completed migrations, for the stretch of time a graph shows.
-async fn marks(engine: &Engine, of: Graphed, since: Timestamp) -> Result<Vec<Event>> {
-    let migrations = of.migrations(engine, since).await?;
-    let vms = migrations.iter().map(|migration| migration.vm).collect();
-    let names = Directory::load(engine).await?.with_vms(engine, vms).await?;
-    let marked = migrations.into_iter().filter_map(|migration| {
-        let at = migration
-            .ended_at
-            .filter(|_| migration.outcome == MigrationOutcome::Completed)?;
-        let label = match of {
-            Graphed::Vm(_) => {
-                let target = names.host(migration.target);
-                format!("to {}", target.unwrap_or_else(|| "a removed host".into()))
-            }
-            Graphed::Host(host) => {
-                let name = names.vm(migration.vm);
-                let name = name.unwrap_or_else(|| "a removed VM".into());
-                let came = if host == migration.target {
-                    "came"
-                } else {
-                    "left"
-                };
-                format!("{} {came}", words::shortened(&name, NAME_AT_A_MARK))
-            }
+/// Draws who takes how much of a host over the stretch.
+pub async fn stacked(
+    engine: &Engine,
+    host: &Host,
+    stretch: &Stretch,
+    marks: &[Mark],
+) -> Result<Vec<Graph>> {
+    let paces = engine.settings().paces;
+    let cpu = (Shared::Cpu, Unit::Cores, 1.0, f64::from(host.cores.max(1)));
+    let memory = (
+        Shared::Memory,
+        Unit::Bytes,
+        1_048_576.0,
+        host.memory.bytes() as f64,
+    );
+    let mut graphs = Vec::with_capacity(2);
+    for (shared, unit, scale, ceiling) in [cpu, memory] {
+        let parts = share::of(engine, host.id, shared, stretch, share::USUAL_PARTS).await?;
+        let (id, title, every) = match shared {
+            Shared::Cpu => ("cpu", "CPU by VM", engine.settings().period),
+            Shared::Memory => ("memory", "Memory by VM", paces.memory),
         };
-        Some(Event { at, label })
+        let plan = Plan {
+            id,
+            title,
+            unit,
+            shape: Shape::Stack,
+            source: Some(format!(
+                "/api/v1/hosts/{}/shares?of={}",
+                host.id,
+                shared.as_str()
+            )),
+            scale,
+            ceiling: Some(ceiling),
+            empty: NO_SAMPLES,
+            labels: shared == Shared::Cpu,
+        };
+        let window = at_pace(&window(engine, stretch), every);
+        graphs.push(chart::draw(plan, &window, traces(parts, scale), marks));
+    }
+    Ok(graphs)
+}
+
+/// Characters of a VM's name in a legend.
+const NAME_IN_A_LEGEND: usize = 28;
+
+/// The parts as traces, the whole last.
+fn traces(parts: Parts, scale: f64) -> Vec<Trace> {
+    let scaled = |points: Vec<(Timestamp, f64)>| {
+        let scaled = points.into_iter().map(|(at, value)| (at, value * scale));
+        scaled.collect::<Vec<_>>()
+    };
+    let mut traces: Vec<Trace> = parts
+        .largest
+        .into_iter()
+        .map(|part| Trace {
+            label: words::shortened(&part.name, NAME_IN_A_LEGEND),
+            key: part.vm.to_string(),
+            points: scaled(part.points),
+        })
+        .collect();
+    if parts.other_vms > 0 {
+        traces.push(Trace {
+            label: words::count(parts.other_vms, "other VM", "other VMs"),
+            key: "others".into(),
+            points: scaled(parts.others),
+        });
+    }
+    traces.push(Trace {
+        label: "the host in all".into(),
+        key: "whole".into(),
+        points: scaled(parts.whole),
     });
-    Ok(marked.collect())
+    traces
 }
 
 /// What was done about one thing, newest first.
@@ -219,45 +272,6 @@ pub async fn history(
             href: None,
         })
         .collect())
-}
-
-/// Colour of an audit line's dot.
-fn tone(action: &str) -> &'static str {
-    match action.rsplit('.').next().unwrap_or_default() {
-        "made" | "migrated" | "approve" | "place" | "fulfilled" => "good",
-        "alarm" | "missing" | "migration_unknown" | "not_made" | "failed" | "leftover" => "bad",
-        _ => "",
-    }
-}
-
-/// What an audit line says, with the verb where its text names only the thing.
-pub fn told(action: &str, text: &str) -> String {
-    let verb = match action {
-        "host.add" | "image.add" => "Added",
-        "host.remove" | "image.remove" | "network.remove" | "storage.remove" => "Removed",
-        "image.upload" => "Uploaded",
-        "image.retry" => "Tried again",
-        "network.create" | "storage.create" => "Confirmed",
-        "network.change" | "storage.change" => "Changed",
-        "storage.prove" => "Proven",
-        "request.submit" => "Asked for",
-        "request.approve" => "Approved",
-        "request.place" => "Placed",
-        "request.refuse" => "Refused",
-        "request.withdraw" => "Withdrawn",
-        "token.create" => "Made",
-        "user.state" => "Account",
-        "user.role" => "Role",
-        "vm.start" => "Started",
-        "vm.shutdown" => "Asked to shut down",
-        "vm.reboot" => "Asked to reboot",
-        "vm.force_off" => "Took the power of",
-        "vm.migrate" => "Asked to migrate",
-        "vm.delete" => "Asked to delete",
-        "vm.gone" => "Deleted",
-        _ => return words::capital(text),
-    };
-    format!("{verb} {text}")
 }
 
 /// A name, or what stands for one that is no more.

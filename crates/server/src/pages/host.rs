@@ -12,17 +12,21 @@ use super::{
         Form, Held, Reading, badge,
         chart::Unit,
         hosts::{CarrierRow, HostPage, Missing, PoolRow},
+        timeline::Timeline,
         words,
     },
 };
 use crate::{
     error::Result,
     extract::{Path, Query},
-    graphed::Graphed,
+    graphed::{
+        Graphed, marks,
+        stretch::{Stretch, StretchQuery},
+    },
     rest::input::renamed,
 };
 use axum::response::Response;
-use bellwether_engine::hosts as engine_hosts;
+use bellwether_engine::{Engine, hosts as engine_hosts};
 use bellwether_model::{
     Error, HostId,
     host::{Host, HostHealth, HostMode},
@@ -30,7 +34,6 @@ use bellwether_model::{
     signal,
     text::shown,
 };
-use serde::Deserialize;
 
 /// What an act on the host brings back to its page: each form with what is wrong with it.
 #[derive(Default)]
@@ -41,7 +44,12 @@ struct Back {
     remove: Form,
 }
 
-async fn page(visit: &AdminVisit, host: Host, range: Option<&str>, back: Back) -> Result<HostPage> {
+async fn page(
+    visit: &AdminVisit,
+    host: Host,
+    asked: &StretchQuery,
+    back: Back,
+) -> Result<HostPage> {
     let engine = visit.engine();
     let all = Seen::load(engine).await?;
     let records = &all.look.records;
@@ -52,31 +60,23 @@ async fn page(visit: &AdminVisit, host: Host, range: Option<&str>, back: Back) -
     let age = words::stale_age(seen.at, now, engine.settings().period);
     let room = all.look.room(host.id);
     let cores = f64::from(host.cores.max(1));
-    let range = gather::range(range);
-    let wanted = vec![
-        Wanted {
-            id: ("cpu", "CPU"),
-            unit: Unit::Share,
-            signals: &[
-                (signal::host::CPU, "in use"),
-                (signal::host::CONTENTION, "waited for"),
-            ],
-            scale: 1.0 / cores,
-            ceiling: Some(1.0),
-            every: engine.settings().period,
-            silent: gather::NO_SAMPLES,
-        },
-        Wanted {
-            id: ("memory", "Memory"),
-            unit: Unit::Bytes,
-            signals: &[(signal::host::MEMORY, "used")],
-            scale: 1_048_576.0,
-            ceiling: Some(host.memory.bytes() as f64),
-            every: engine.settings().period,
-            silent: gather::NO_SAMPLES,
-        },
-    ];
-    let graphs = gather::graphs(engine, Graphed::Host(host.id), range, wanted).await?;
+    let stretch = Stretch::of(asked, now, None, engine.zone());
+    let marks = marks::of(
+        engine,
+        Graphed::Host(host.id),
+        stretch.from,
+        stretch.to.min(now),
+    )
+    .await?;
+    let mut graphs = gather::stacked(engine, &host, &stretch, &marks).await?;
+    let more = gather::graphs(
+        engine,
+        Graphed::Host(host.id),
+        &stretch,
+        wanted(engine, cores),
+        &marks,
+    );
+    graphs.extend(more.await?);
     let mut vms: Vec<_> = seen.vms.iter().map(|vm| all.row(host.id, vm)).collect();
     vms.sort_by_key(|row| (row.badge.word != "running", row.name.to_lowercase()));
     let mut facts = seen.facts.as_ref().map(facts_words).unwrap_or_default();
@@ -134,8 +134,7 @@ async fn page(visit: &AdminVisit, host: Host, range: Option<&str>, back: Back) -
         promised_cpu_under: format!("of {} that may be", room.vcpus_limit.0),
         promised: words::memory(room.memory),
         promised_under: format!("of {} that may be", words::memory_text(room.memory_limit)),
-        range: range.0,
-        graphs,
+        timeline: Timeline::new(&stretch, false, graphs, &marks, now, engine.zone()),
         calm: engine.settings().period.as_secs(),
         vms,
         facts,
@@ -229,25 +228,38 @@ fn as_it_is(host: &Host) -> Form {
         .with("memory_gib", words::gib_exact(host.memory))
 }
 
-#[derive(Default, Deserialize)]
-pub struct Range {
-    range: Option<String>,
+/// What is drawn of the host itself, below what its VMs take of it.
+fn wanted(engine: &Engine, cores: f64) -> Vec<Wanted> {
+    vec![Wanted {
+        id: ("kinds", "CPU by kind"),
+        unit: Unit::Share,
+        signals: &[
+            (signal::host::CPU, "in use"),
+            (signal::host::CPU_SYSTEM, "kernel"),
+            (signal::host::CPU_IO_WAIT, "waiting for disks"),
+            (signal::host::CONTENTION, "VMs waited"),
+        ],
+        scale: 1.0 / cores,
+        ceiling: Some(1.0),
+        every: engine.settings().period,
+        silent: gather::NO_SAMPLES,
+    }]
 }
 
 pub async fn one(
     visit: AdminVisit,
     Path(id): Path<HostId>,
-    Query(range): Query<Range>,
+    Query(asked): Query<StretchQuery>,
 ) -> Result<Response> {
     let records = visit.engine().store().records().await?;
     let host = records.host(id).cloned();
     let host = host.ok_or_else(|| Error::not_found("host"))?;
-    show(&page(&visit, host, range.range.as_deref(), Back::default()).await?)
+    show(&page(&visit, host, &asked, Back::default()).await?)
 }
 
 async fn bring_back(visit: &AdminVisit, id: HostId, back: Back) -> Result<Response> {
     let host = visit.engine().store().host(id).await?;
-    again(&page(visit, host, None, back).await?)
+    again(&page(visit, host, &StretchQuery::default(), back).await?)
 }
 
 pub async fn mode(visit: AdminVisit, Path(id): Path<HostId>, typed: Typed) -> Result<Response> {

@@ -9,6 +9,7 @@ use super::{
         Form, Reading,
         chart::Unit,
         machines::{self as view, RunningJob, Screen},
+        timeline::Timeline,
         words,
     },
 };
@@ -16,7 +17,10 @@ use crate::{
     alarms::alarms,
     error::Result,
     extract::{Path, Query},
-    graphed::Graphed,
+    graphed::{
+        Graphed, marks,
+        stretch::{Stretch, StretchQuery},
+    },
     names::Directory,
 };
 use axum::response::Response;
@@ -29,12 +33,6 @@ use bellwether_model::{
     vm::{Vm, VmState},
 };
 use secrecy::ExposeSecret;
-use serde::Deserialize;
-
-#[derive(Default, Deserialize)]
-pub struct Range {
-    range: Option<String>,
-}
 
 /// What an act on the page adds to it.
 #[derive(Default)]
@@ -54,7 +52,7 @@ async fn of_visit(visit: &Visit, id: VmId) -> Result<Vm> {
     Ok(vm)
 }
 
-async fn page(visit: &Visit, vm: Vm, range: Option<&str>, added: Added) -> Result<view::Vm> {
+async fn page(visit: &Visit, vm: Vm, asked: &StretchQuery, added: Added) -> Result<view::Vm> {
     let (engine, store) = (visit.engine(), visit.engine().store());
     let admin = visit.actor.is_admin();
     let look = engine.look().await?;
@@ -100,8 +98,10 @@ async fn page(visit: &Visit, vm: Vm, range: Option<&str>, added: Added) -> Resul
             "It shows on more than one host at the same time. Nothing is done to it until an administrator has looked.".into()
         }
     });
-    let range = gather::range(range);
-    let graphs = gather::graphs(engine, Graphed::Vm(vm.id), range, wanted(engine, &vm)).await?;
+    let stretch = Stretch::of(asked, now, Some(&vm), engine.zone());
+    let graphed = Graphed::Vm(&vm);
+    let marks = marks::of(engine, graphed, stretch.from, stretch.to.min(now)).await?;
+    let graphs = gather::graphs(engine, graphed, &stretch, wanted(engine, &vm), &marks).await?;
     let from = if vm.lease_until < today {
         today
     } else {
@@ -175,8 +175,7 @@ async fn page(visit: &Visit, vm: Vm, range: Option<&str>, added: Added) -> Resul
             }
         }),
         extend,
-        range: range.0,
-        graphs,
+        timeline: Timeline::new(&stretch, true, graphs, &marks, now, engine.zone()),
         sampled_topic: if admin {
             format!("sampled:{}", vm.host)
         } else {
@@ -311,10 +310,10 @@ fn acts(state: VmState) -> Vec<(&'static str, &'static str, &'static str)> {
 pub async fn one(
     visit: Visit,
     Path(id): Path<VmId>,
-    Query(range): Query<Range>,
+    Query(asked): Query<StretchQuery>,
 ) -> Result<Response> {
     let vm = of_visit(&visit, id).await?;
-    show(&page(&visit, vm, range.range.as_deref(), Added::default()).await?)
+    show(&page(&visit, vm, &asked, Added::default()).await?)
 }
 
 pub async fn power(visit: Visit, Path(id): Path<VmId>, typed: Typed) -> Result<Response> {
@@ -361,7 +360,7 @@ pub async fn power(visit: Visit, Path(id): Path<VmId>, typed: Typed) -> Result<R
                     ..Added::default()
                 }
             };
-            again(&page(&visit, vm, None, added).await?)
+            again(&page(&visit, vm, &StretchQuery::default(), added).await?)
         }
     }
 }
@@ -382,7 +381,7 @@ pub async fn extend(visit: Visit, Path(id): Path<VmId>, typed: Typed) -> Result<
                 extend: Some(typed.form().refused(&typed_wrong(error)?)),
                 ..Added::default()
             };
-            again(&page(&visit, vm, None, added).await?)
+            again(&page(&visit, vm, &StretchQuery::default(), added).await?)
         }
     }
 }
@@ -400,7 +399,7 @@ pub async fn password(visit: Visit, Path(id): Path<VmId>) -> Result<Response> {
         password: Some(password.expose_secret().to_string()),
         ..Added::default()
     };
-    show(&page(&visit, vm, None, added).await?)
+    show(&page(&visit, vm, &StretchQuery::default(), added).await?)
 }
 
 pub async fn screen(visit: Visit, Path(id): Path<VmId>) -> Result<Response> {
@@ -412,7 +411,7 @@ pub async fn screen(visit: Visit, Path(id): Path<VmId>) -> Result<Response> {
                 act: Form::default().failed(&typed_wrong(error)?),
                 ..Added::default()
             };
-            return again(&page(&visit, vm, None, added).await?);
+            return again(&page(&visit, vm, &StretchQuery::default(), added).await?);
         }
     };
     let screen = Screen {
@@ -424,7 +423,7 @@ pub async fn screen(visit: Visit, Path(id): Path<VmId>) -> Result<Response> {
         screen: Some(screen),
         ..Added::default()
     };
-    show(&page(&visit, vm, None, added).await?)
+    show(&page(&visit, vm, &StretchQuery::default(), added).await?)
 }
 
 pub async fn remove(visit: Visit, Path(id): Path<VmId>, typed: Typed) -> Result<Response> {
@@ -439,7 +438,7 @@ pub async fn remove(visit: Visit, Path(id): Path<VmId>, typed: Typed) -> Result<
                 delete: Some(typed.form().refused(&typed_wrong(error)?)),
                 ..Added::default()
             };
-            again(&page(&visit, vm, None, added).await?)
+            again(&page(&visit, vm, &StretchQuery::default(), added).await?)
         }
     }
 }

@@ -307,7 +307,7 @@ pub async fn audit(visit: AdminVisit, Query(wanted): Query<Lines>) -> Result<Res
                 when: words::seconds_day(line.at, engine.zone()),
                 who: line.actor_login,
                 href: gather::href_of(&line.about, &line.about_id),
-                text: gather::told(&line.action, &line.text),
+                text: crate::told::told(&line.action, &line.text),
                 action: line.action,
             })
             .collect(),
@@ -334,7 +334,7 @@ pub async fn styleguide(visit: AdminVisit) -> Result<Response> {
         badges: styleguide::badges(),
         form,
         readings: styleguide::readings(),
-        graphs: styleguide::graphs(visit.engine().now()),
+        graphs: styleguide::all_graphs(visit.engine().now()),
         roles: styleguide::ROLES.to_vec(),
         options: vec![Choice::new("a", "One"), Choice::new("b", "Another")],
     })

@@ -2,7 +2,7 @@
 //! from this one list, so that nothing is served that is not in it.
 
 use super::{
-    approve, doors, fleet, host, hosts, image_new, images, inbox, jobs, machine, machines,
+    approve, doors, fleet, heat, host, hosts, image_new, images, inbox, jobs, machine, machines,
     migrations, networks, people, requests, search, storages,
 };
 use crate::{layers, state::AppState};
@@ -83,6 +83,8 @@ pages! {
 
         get  "/fleet"                   Admin  "GET /api/v1/fleet"                      fleet::fleet;
         get  "/fleet.csv"               Admin  "GET /api/v1/fleet"                      fleet::fleet_csv;
+        get  "/fleet/heat"              Admin  "GET /api/v1/fleet/heat"                 heat::page;
+        get  "/fleet/heat.csv"          Admin  "GET /api/v1/fleet/heat"                 heat::csv;
 
         get  "/vms"                     Admin  "GET /api/v1/vms"                        machines::all;
         get  "/vms.csv"                 Admin  "GET /api/v1/vms"                        machines::all_csv;

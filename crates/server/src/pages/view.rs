@@ -8,6 +8,7 @@ pub mod doors;
 pub mod fleet;
 pub mod form;
 pub mod frame;
+pub mod heat;
 pub mod hosts;
 pub mod images;
 pub mod list;
@@ -17,12 +18,13 @@ pub mod people;
 pub mod places;
 pub mod requests;
 pub mod styleguide;
+pub mod timeline;
 pub mod words;
 
 pub use badge::Badge;
 pub use form::{Form, Held};
 pub use frame::{Frame, Theme, Who};
-pub use list::{List, ListQuery};
+pub use list::{List, ListQuery, ROWS};
 pub use words::Reading;
 
 #[cfg(test)]

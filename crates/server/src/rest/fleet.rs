@@ -1,8 +1,9 @@
 //! The fleet as it was last seen: every host with everything on it, managed or not.
 
-use super::Problems;
+use super::{Problems, metrics};
 use crate::{
-    alarms::alarms, auth::Admin, error::Result, memo::Same, names::Directory, state::AppState,
+    alarms::alarms, auth::Admin, error::Result, extract::Query, graphed::heat, memo::Same,
+    names::Directory, state::AppState,
 };
 use axum::{
     extract::State,
@@ -12,6 +13,7 @@ use axum::{
 use bellwether_api::{
     fleet::{Fleet, FleetHost, FleetVm},
     host::Host,
+    metrics::{FleetHeat, HeatQuery, HostHeat},
 };
 use bellwether_engine::Look;
 use bellwether_model::{Error, Timestamp, VmId, observed::HostSeen};
@@ -29,6 +31,35 @@ pub async fn show(_: Admin, State(state): State<AppState>) -> Result<Response> {
     });
     let json = Bytes::clone(&*json.await?);
     Ok(([(header::CONTENT_TYPE, "application/json")], json).into_response())
+}
+
+/// How hot every host was over a stretch of time: CPU, memory and contention in cells of equal length; asks no host.
+#[utoipa::path(get, path = "/api/v1/fleet/heat", tag = "hosts", params(HeatQuery), responses((status = 200, body = FleetHeat), Problems))]
+pub async fn heat(
+    _: Admin,
+    State(state): State<AppState>,
+    Query(query): Query<HeatQuery>,
+) -> Result<axum::Json<FleetHeat>> {
+    let engine = &state.engine;
+    let asked = metrics::span(&state, query.from, query.until, None)?;
+    let stretch = asked.stretch();
+    let hosts = heat::of(engine, &stretch).await?;
+    Ok(axum::Json(FleetHeat {
+        from: asked.from.into(),
+        until: asked.until.into(),
+        cell_seconds: heat::cell_seconds(&stretch),
+        hosts: hosts
+            .into_iter()
+            .map(|host| HostHeat {
+                heat: host.heat(),
+                host: host.host.0,
+                name: host.name,
+                cpu: host.cpu,
+                memory: host.memory,
+                contention: host.contention,
+            })
+            .collect(),
+    }))
 }
 
 fn fleet(look: &Look, now: Timestamp) -> Fleet {

@@ -16,7 +16,7 @@ use axum::{extract::State, http::StatusCode};
 use bellwether_api::{
     List,
     host::{AddedHost, Advice, Host, HostChange, HostFacts, HostInput, HostModeInput, HostTry},
-    metrics::{Metrics, MetricsQuery},
+    metrics::{Metrics, MetricsQuery, Shares, SharesQuery},
 };
 use bellwether_engine::hosts;
 use bellwether_model::{Error, HostId, host as model};
@@ -163,6 +163,19 @@ pub async fn history(
     Ok(axum::Json(
         metrics::read(&state, Graphed::Host(id), &query).await?,
     ))
+}
+
+/// Which VM takes how much of it, over time.
+#[utoipa::path(get, path = "/api/v1/hosts/{id}/shares", tag = "hosts", params(("id" = uuid::Uuid, Path), SharesQuery),
+    responses((status = 200, body = Shares), Problems))]
+pub async fn shares(
+    _: Admin,
+    State(state): State<AppState>,
+    Path(id): Path<HostId>,
+    Query(query): Query<SharesQuery>,
+) -> Result<axum::Json<Shares>> {
+    state.engine.store().host(id).await?;
+    Ok(axum::Json(metrics::shares(&state, id, &query).await?))
 }
 
 /// Forgets it; what runs there goes on.

@@ -151,9 +151,9 @@ pub async fn history(
     Path(id): Path<VmId>,
     Query(query): Query<MetricsQuery>,
 ) -> Result<axum::Json<Metrics>> {
-    of_actor(&state, &actor, id).await?;
+    let vm = of_actor(&state, &actor, id).await?;
     Ok(axum::Json(
-        metrics::read(&state, Graphed::Vm(id), &query).await?,
+        metrics::read(&state, Graphed::Vm(&vm), &query).await?,
     ))
 }
 

@@ -11,6 +11,7 @@ mod document;
 mod entrance;
 mod events;
 mod forms;
+mod graphs;
 mod hostile;
 mod lists;
 mod moving;

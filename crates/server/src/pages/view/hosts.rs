@@ -1,6 +1,8 @@
 //! Hosts: the list, one host, adding one.
 
-use super::{Badge, Form, Frame, List, Reading, chart::Graph, fleet::SeenRow, machines::Happened};
+use super::{
+    Badge, Form, Frame, List, Reading, fleet::SeenRow, machines::Happened, timeline::Timeline,
+};
 use askama::Template;
 
 /// A host in the list.
@@ -119,10 +121,8 @@ pub struct HostPage {
     pub promised: Reading,
     /// Of what.
     pub promised_under: String,
-    /// hour, day or week.
-    pub range: &'static str,
-    /// Graphs.
-    pub graphs: Vec<Graph>,
+    /// What it did.
+    pub timeline: Timeline,
     /// Seconds between two renewals of the graphs.
     pub calm: u64,
     /// VMs on it.
@@ -151,13 +151,6 @@ pub struct HostPage {
     pub missing: Vec<Missing>,
     /// What happened.
     pub history: Vec<Happened>,
-}
-
-impl HostPage {
-    /// The ranges of the graphs.
-    pub fn ranges(&self) -> [(&'static str, &'static str); 3] {
-        [("hour", "Hour"), ("day", "Day"), ("week", "Week")]
-    }
 }
 
 /// A missing key or certificate, and the commands that put it there.

@@ -41,6 +41,8 @@ pub struct List {
     pub all: usize,
     /// Every page of it in one, for a file.
     pub whole: bool,
+    /// What else its addresses carry.
+    pub more: Vec<(&'static str, String)>,
 }
 
 impl List {
@@ -66,7 +68,12 @@ impl List {
             total: 0,
             all: 0,
             whole: false,
+            more: Vec::new(),
         }
+    }
+    /// Has all its addresses carry this too; nothing where it is empty.
+    pub fn keep(&mut self, name: &'static str, value: &str) {
+        self.more.push((name, value.into()));
     }
     /// The same with every page in one.
     #[must_use]
@@ -171,6 +178,9 @@ impl List {
         put("q", &self.q);
         put("state", &self.state);
         put("sort", sort);
+        for (name, value) in &self.more {
+            put(name, value);
+        }
         if page > 1 {
             put("page", &page.to_string());
         }
@@ -199,7 +209,9 @@ impl List {
     }
     /// What the filter form keeps beside its own fields.
     pub fn kept(&self) -> Vec<(&'static str, String)> {
-        vec![("sort", self.sort_text())]
+        let mut kept = self.more.clone();
+        kept.push(("sort", self.sort_text()));
+        kept
     }
     /// Whether less than all of it is wanted.
     pub fn filtered(&self) -> bool {

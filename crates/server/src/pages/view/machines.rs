@@ -1,6 +1,6 @@
 //! What the requester sees: their machines, and one machine.
 
-use super::{Badge, Form, Frame, List, Reading, chart::Graph};
+use super::{Badge, Form, Frame, List, Reading, timeline::Timeline};
 use askama::Template;
 
 /// A machine in the list of one's own.
@@ -183,10 +183,8 @@ pub struct Vm {
     pub extend_until: Option<String>,
     /// Extend form.
     pub extend: Form,
-    /// hour, day or week.
-    pub range: &'static str,
-    /// Graphs.
-    pub graphs: Vec<Graph>,
+    /// What it did.
+    pub timeline: Timeline,
     /// Sampled how long ago.
     pub sampled: String,
     /// The live event after which there are new samples: `sampled:` and the host, for who may know it.
@@ -219,11 +217,4 @@ pub struct Vm {
     pub history: Vec<Happened>,
     /// Gone or going.
     pub over: bool,
-}
-
-impl Vm {
-    /// The ranges of the graphs.
-    pub fn ranges(&self) -> [(&'static str, &'static str); 3] {
-        [("hour", "Hour"), ("day", "Day"), ("week", "Week")]
-    }
 }

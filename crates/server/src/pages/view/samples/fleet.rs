@@ -1,7 +1,8 @@
 //! The fleet, the first steps, finding.
 
 use super::super::*;
-use super::{Author, HOSTILE, Rendered, frame, list, rendered, words};
+use super::{Author, HOSTILE, NOW, Rendered, frame, list, rendered, words};
+use crate::graphed::heat::{Cells, HostHeat};
 use askama::Template;
 use bellwether_model::{host::HostHealth, observed::PowerState};
 
@@ -113,6 +114,41 @@ fn fleet_page(hosts: usize, vms: usize, hostile: bool) -> fleet::Fleet {
     }
 }
 
+fn heat_page(hosts: usize, hostile: bool) -> heat::Heat {
+    let cells = |n: usize, scale: f32| -> Cells {
+        let value = |t: usize| scale * (0.5 + 0.5 * ((t + 7 * n) as f32 / 9.0).sin());
+        (0..48)
+            .map(|t| (t % 31 != 30 && n != 2).then(|| value(t)))
+            .collect()
+    };
+    let hosts: Vec<HostHeat> = (0..hosts)
+        .map(|n| HostHeat {
+            host: bellwether_model::HostId(uuid::Uuid::from_u128(n as u128)),
+            name: if hostile {
+                HOSTILE.into()
+            } else {
+                format!("host{n:03}")
+            },
+            cpu: cells(n, 0.3 + 0.1 * (n % 8) as f32),
+            memory: cells(n + 3, 0.9),
+            contention: cells(n, 0.03 * (n % 7) as f32),
+        })
+        .collect();
+    heat::Heat {
+        frame: frame("Heat map", "/fleet", true),
+        summary: "Hottest: host007. Emptiest: host000.".into(),
+        tabs: styleguide::timeline(NOW, false, Vec::new()).tabs,
+        tiles: if hosts.len() > ROWS {
+            hosts.iter().map(heat::Tile::of).collect()
+        } else {
+            Vec::new()
+        },
+        list: list("/fleet/heat", "heat", hosts.len()),
+        rows: hosts.iter().take(ROWS).map(heat::HeatRow::of).collect(),
+        calm: 10,
+    }
+}
+
 /// Every page of these.
 pub(super) fn pages(author: Author) -> Vec<Rendered> {
     let text = |good: &str| author.text(good);
@@ -128,6 +164,8 @@ pub(super) fn pages(author: Author) -> Vec<Rendered> {
     rendered![
         "fleet" => fleet_page(4, 6, hostile),
         "fleet-large" => fleet_page(50, 40, hostile),
+        "heat" => heat_page(4, hostile),
+        "heat-large" => heat_page(120, hostile),
         "start" => fleet::Start { frame: frame("First steps", "/fleet", true), complete: false, steps: vec![step("Add a host", "A machine that runs libvirt; it carries the VMs.", true, false), step("Name a storage", "Where the machines' disks lie.", false, true), step("Name a network", "What the machines are attached to, with addresses to give.", false, false), step("Add an image", "The operating system a disk starts from.", false, false), step("Request a machine", "The first one, to see it all work.", false, false)] },
         "search" => fleet::Search { frame: frame("Find", "", true), q: text("web"), hits: vec![fleet::Hit { href: "/vms/1".into(), name: text("web"), kind: "machine", more: text("grace, on host1") }], more: false },
     ]

@@ -1,7 +1,7 @@
 //! Hosts.
 
 use super::super::*;
-use super::{Author, Rendered, fleet::seen, frame, graphs, happened, list, rendered, words};
+use super::{Author, NOW, Rendered, fleet::seen, frame, happened, list, rendered, words};
 use askama::Template;
 use bellwether_model::{Error, host::HostHealth, host::HostMode, observed::PowerState};
 
@@ -29,8 +29,7 @@ pub(super) fn pages(author: Author) -> Vec<Rendered> {
         promised_cpu_under: "of 64 that may be promised".into(),
         promised: Reading::new("34.6", "GiB"),
         promised_under: "of 60 GiB offered".into(),
-        range: "day",
-        graphs: graphs().into_iter().take(2).collect(),
+        timeline: styleguide::timeline(NOW, false, vec![styleguide::stack(NOW)]),
         calm: 10,
         vms: vec![
             seen(&text("thesis-db"), PowerState::Running, true, true),

@@ -1,7 +1,7 @@
 //! Machines: one's own, all of them, one.
 
 use super::super::*;
-use super::{Author, HOSTILE, Rendered, frame, graphs, happened, list, rendered, words};
+use super::{Author, HOSTILE, NOW, Rendered, frame, happened, list, rendered, words};
 use askama::Template;
 use bellwether_model::{request::RequestState, vm::VmState};
 
@@ -35,8 +35,7 @@ fn vm(state: VmState, hostile: bool) -> machines::Vm {
         end_words: "After the last day it is shut down and kept.".into(),
         extend_until: Some("2027-11-25".into()),
         extend: Form::default().with("until", "2026-12-31"),
-        range: "hour",
-        graphs: graphs(),
+        timeline: styleguide::timeline(NOW, true, styleguide::graphs(NOW)),
         sampled_topic: "sampled:2".into(),
         calm: 10,
         sampled: "Sampled 4 s ago, every 10 s.".into(),

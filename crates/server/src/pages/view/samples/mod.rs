@@ -96,8 +96,11 @@ fn words(states: &[&str]) -> Vec<String> {
     states.iter().map(|s| s.to_string()).collect()
 }
 
+/// The moment the samples are of.
+const NOW: Timestamp = Timestamp(1_795_525_500_000_000);
+
 fn graphs() -> Vec<chart::Graph> {
-    styleguide::graphs(Timestamp::from_seconds(1_795_525_500))
+    styleguide::all_graphs(NOW)
 }
 
 fn happened() -> Vec<Happened> {

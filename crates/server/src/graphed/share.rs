@@ -1,0 +1,265 @@
+//! Which VM takes how much of a host, over time: what the host's stacked graphs and REST tell.
+
+use super::{Graphed, stretch::Stretch};
+use crate::names::Directory;
+use bellwether_api::Names;
+use bellwether_engine::Engine;
+use bellwether_model::{
+    HostId, Result, Timestamp, VmId,
+    migration::{Migration, MigrationOutcome},
+    signal::{self, Signal},
+};
+use bellwether_store::SeriesKey;
+use std::collections::BTreeMap;
+
+/// VMs told by name where nothing else is asked for; the others are one part.
+pub const USUAL_PARTS: usize = 7;
+
+/// What is shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shared {
+    /// Cores.
+    Cpu,
+    /// The host's memory: what emulators take, in MiB.
+    Memory,
+}
+
+impl Shared {
+    /// Its word in addresses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Memory => "memory",
+        }
+    }
+    /// The one of this word.
+    pub fn named(word: &str) -> Option<Self> {
+        [Self::Cpu, Self::Memory]
+            .into_iter()
+            .find(|shared| shared.as_str() == word)
+    }
+    /// What a VM takes.
+    pub fn of_vm(self) -> Signal {
+        match self {
+            Self::Cpu => signal::vm::CPU,
+            Self::Memory => signal::vm::MEMORY_RESIDENT,
+        }
+    }
+    /// What the host has in use in all.
+    pub fn of_host(self) -> Signal {
+        match self {
+            Self::Cpu => signal::host::CPU,
+            Self::Memory => signal::host::MEMORY,
+        }
+    }
+}
+
+/// Points in order of time.
+pub type Points = Vec<(Timestamp, f64)>;
+
+/// A VM's part.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// Which.
+    pub vm: VmId,
+    /// Its name; libvirt's where we did not make it.
+    pub name: String,
+    /// What it took while it was on the host.
+    pub points: Points,
+}
+
+/// The parts of a host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parts {
+    /// Those that took most, the largest first.
+    pub largest: Vec<Part>,
+    /// What the others took in all.
+    pub others: Points,
+    /// How many others there are.
+    pub other_vms: usize,
+    /// What the host had in use in all, VMs and all else.
+    pub whole: Points,
+}
+
+/// Who took how much of a host in the stretch; `most` VMs by name. A VM that is gone is only in the whole, and so is what a
+/// VM took before somebody else than us moved it here.
+pub async fn of(
+    engine: &Engine,
+    host: HostId,
+    shared: Shared,
+    stretch: &Stretch,
+    most: usize,
+) -> Result<Parts> {
+    let moves = Graphed::Host(host).migrations(engine, stretch.from).await?;
+    let observed = engine.observed();
+    let mut vms: BTreeMap<VmId, Option<String>> = BTreeMap::new();
+    if let Some(seen) = observed.host(host) {
+        let here = seen.vms.iter();
+        vms.extend(here.map(|vm| (VmId(vm.uuid), Some(vm.name.clone()))));
+    }
+    let here: Vec<VmId> = vms.keys().copied().collect();
+    for migration in &moves {
+        vms.entry(migration.vm).or_default();
+    }
+    let names = Directory::load(engine)
+        .await?
+        .with_vms(engine, vms.keys().copied().collect())
+        .await?;
+    let keys: Vec<SeriesKey> = vms
+        .keys()
+        .map(|vm| SeriesKey::new(vm.0, shared.of_vm()))
+        .chain([SeriesKey::new(host.0, shared.of_host())])
+        .collect();
+    let history = engine.history();
+    let mut series = history
+        .range(&keys, stretch.from, stretch.to, stretch.step)
+        .await?;
+    let points = |series: Option<bellwether_store::Series>| -> Points {
+        let points = series.map(|series| series.points).unwrap_or_default();
+        let average = |(at, average, _, _): bellwether_store::Point| (at, f64::from(average));
+        points.into_iter().map(average).collect()
+    };
+    let whole = points(series.pop());
+    let parts = vms
+        .into_iter()
+        .zip(series)
+        .map(|((vm, seen_name), series)| {
+            let stays = stays(vm, host, here.contains(&vm), &moves);
+            let mut points = points(Some(series));
+            points.retain(|(at, _)| stays.iter().any(|(from, to)| from <= at && at < to));
+            let name = names.vm(vm).or(seen_name);
+            Part {
+                vm,
+                name: name.unwrap_or_else(|| "a removed VM".into()),
+                points,
+            }
+        });
+    Ok(largest(parts.collect(), whole, most))
+}
+
+/// When the VM was on the host, from its moves to and from there (in any order) and whether it is there now.
+fn stays(
+    vm: VmId,
+    host: HostId,
+    here_now: bool,
+    moves: &[Migration],
+) -> Vec<(Timestamp, Timestamp)> {
+    let mut turns: Vec<(Timestamp, bool)> = moves
+        .iter()
+        .filter(|migration| migration.vm == vm)
+        .filter(|migration| migration.outcome == MigrationOutcome::Completed)
+        .filter_map(|migration| Some((migration.ended_at?, migration.target == host)))
+        .collect();
+    turns.sort();
+    // Before the first known turn it was wherever that turn took it from.
+    let mut here = turns.first().map_or(here_now, |(_, came)| !came);
+    let mut since = Timestamp(i64::MIN);
+    let mut stays = Vec::new();
+    for (at, came) in turns {
+        if here && !came {
+            stays.push((since, at));
+        }
+        if !here && came {
+            since = at;
+        }
+        here = came;
+    }
+    if here {
+        stays.push((since, Timestamp(i64::MAX)));
+    }
+    stays
+}
+
+/// The `most` that took most over the whole time by name, the rest summed up; who took nothing is left out.
+fn largest(mut parts: Vec<Part>, whole: Points, most: usize) -> Parts {
+    let taken = |part: &Part| part.points.iter().map(|point| point.1).sum::<f64>();
+    parts.retain(|part| !part.points.is_empty());
+    parts.sort_by(|a, b| taken(b).total_cmp(&taken(a)).then_with(|| a.vm.cmp(&b.vm)));
+    let rest = parts.split_off(most.min(parts.len()));
+    let mut others: BTreeMap<Timestamp, f64> = BTreeMap::new();
+    for (at, value) in rest.iter().flat_map(|part| &part.points) {
+        *others.entry(*at).or_default() += value;
+    }
+    Parts {
+        largest: parts,
+        others: others.into_iter().collect(),
+        other_vms: rest.len(),
+        whole,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bellwether_model::MigrationId;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    fn moved(vm: VmId, source: HostId, target: HostId, ended: i64) -> Migration {
+        Migration {
+            id: MigrationId::new(),
+            job: None,
+            vm,
+            source,
+            target,
+            copy_disk: false,
+            asked_by: None,
+            outcome: MigrationOutcome::Completed,
+            reason: None,
+            started_at: at(ended - 5),
+            ended_at: Some(at(ended)),
+            total_ms: None,
+            downtime_ms: None,
+            bytes: None,
+            rounds: None,
+        }
+    }
+
+    #[test]
+    fn a_vm_takes_of_a_host_only_while_it_is_there() {
+        let (vm, here, there) = (VmId::new(), HostId::new(), HostId::new());
+        let (begin, end) = (Timestamp(i64::MIN), Timestamp(i64::MAX));
+        assert_eq!(stays(vm, here, true, &[]), [(begin, end)]);
+        assert_eq!(stays(vm, here, false, &[]), []);
+        let away = moved(vm, here, there, 100);
+        let back = moved(vm, there, here, 200);
+        // Newest first, as the store gives them.
+        let moves = [back.clone(), away.clone()];
+        assert_eq!(
+            stays(vm, here, true, &moves),
+            [(begin, at(100)), (at(200), end)]
+        );
+        assert_eq!(stays(vm, there, false, &moves), [(at(100), at(200))]);
+        let failed = Migration {
+            outcome: MigrationOutcome::Failed,
+            ..away
+        };
+        assert_eq!(stays(vm, here, true, &[failed]), [(begin, end)]);
+        assert_eq!(stays(VmId::new(), here, true, &[back]), [(begin, end)]);
+    }
+
+    #[test]
+    fn the_largest_are_named_and_the_rest_is_one_part() {
+        let part = |name: &str, points: &[(i64, f64)]| Part {
+            vm: VmId::new(),
+            name: name.into(),
+            points: points.iter().map(|(t, value)| (at(*t), *value)).collect(),
+        };
+        let parts = vec![
+            part("small", &[(0, 0.1), (10, 0.1)]),
+            part("hog", &[(0, 2.0)]),
+            part("gone", &[]),
+            part("late", &[(10, 0.5)]),
+        ];
+        let parts = largest(parts, vec![(at(0), 3.0)], 1);
+        let names: Vec<&str> = parts
+            .largest
+            .iter()
+            .map(|part| part.name.as_str())
+            .collect();
+        assert_eq!((names, parts.other_vms), (vec!["hog"], 2));
+        assert_eq!(parts.others, [(at(0), 0.1), (at(10), 0.6)]);
+    }
+}

@@ -1,0 +1,252 @@
+//! What graphs are drawn of: what happened, who takes how much of a host, how hot hosts are; and what can't be asked.
+
+use crate::site::{Site, config, get, page};
+use bellwether_hypervisor::sim::{SimFleet, SimSpec};
+use bellwether_model::job::JobState;
+use serde_json::Value;
+
+async fn read(site: &Site, path: &str, token: &secrecy::SecretString) -> Value {
+    let answer = site.send(get(path).token(token)).await;
+    assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+    answer.json()
+}
+
+/// Samples every second, and memory with them.
+fn brisk() -> bellwether_server::config::Config {
+    config("sample_period_seconds = 1\nmemory_period_seconds = 1\n")
+}
+
+#[tokio::test]
+async fn the_life_of_a_vm_is_marked_on_its_graphs() {
+    let mut site = Site::bare(config("")).await;
+    let (image, _) = site.furnish().await;
+    let ada = site.user("ada").await;
+    let vm = site.vm(&ada, &image, "wanderer").await;
+    let token = site.token(&ada).await;
+    let metrics = read(&site, &format!("/api/v1/vms/{}/metrics", vm.id), &token).await;
+    let marks = metrics["marks"].as_array().unwrap();
+    let kind = |label: &str| {
+        let mark = marks.iter().find(|mark| mark["label"] == label);
+        mark.map_or("", |mark| mark["kind"].as_str().unwrap())
+    };
+    assert_eq!(kind("requested"), "decision", "{metrics:#}");
+    assert_eq!(kind("approved"), "decision", "{metrics:#}");
+    assert_eq!(kind("made"), "act", "{metrics:#}");
+    let asked = marks.iter().find(|mark| mark["label"] == "requested");
+    assert_eq!(asked.unwrap()["who"], "ada");
+    // The whole lease: from its first moment to its last, which lies ahead.
+    let path = format!("/vms/{}", vm.id);
+    let whole = page(&site, &ada, &format!("{path}?range=lease")).await;
+    for expected in [
+        ">This lease</a>",
+        ">lease begins</text>",
+        "data-until=",
+        ">requested</text>",
+    ] {
+        assert!(whole.contains(expected), "{expected}: {whole}");
+    }
+    // One that was zoomed into, and what makes no sense.
+    let chosen = page(&site, &ada, &format!("{path}?from=1000&until=4600")).await;
+    assert!(
+        chosen.contains("data-from=\"1000\" data-until=\"4600\""),
+        "{chosen}"
+    );
+    assert!(
+        chosen.contains("1 Jan 1970 00:16 – 1 Jan 1970 01:16"),
+        "{chosen}"
+    );
+    let nonsense = page(
+        &site,
+        &ada,
+        &format!("{path}?range=fortnight&from=7&until=6"),
+    )
+    .await;
+    assert!(
+        nonsense.contains("aria-current=\"true\">Hour</a>"),
+        "{nonsense}"
+    );
+    site.quiet().await;
+}
+
+#[tokio::test]
+async fn the_hog_of_a_host_is_told_by_name() {
+    let fleet = SimFleet::new(SimSpec {
+        vms: 18,
+        ..SimSpec::new("hogs", 2)
+    });
+    let mut site = Site::with_fleet(brisk(), fleet).await;
+    let (image, _) = site.furnish().await;
+    let ada = site.user("ada").await;
+    let vm = site.vm(&ada, &image, "wanderer").await;
+    let admin = site.admin().await;
+    let root = site.token(&admin).await;
+    let (job, migration) = site.moves(vm.id).await;
+    site.until("it has moved", async |site| {
+        site.engine.store().job(job.id).await.unwrap().state == JobState::Done
+    })
+    .await;
+    for of in ["cpu", "memory"] {
+        let path = |host| format!("/api/v1/hosts/{host}/shares?of={of}&most=100");
+        let of_vm = |shares: &Value| {
+            let series = shares["series"].as_array().unwrap();
+            let own = series.iter().find(|part| part["vm"] == vm.id.to_string());
+            own.map(|part| part["at_unix_seconds"].as_array().unwrap().len())
+        };
+        site.until("it takes of the host it came to", async |site| {
+            of_vm(&read(site, &path(migration.target), &root).await).is_some()
+        })
+        .await;
+        let shares = read(&site, &path(migration.target), &root).await;
+        let series = shares["series"].as_array().unwrap();
+        assert_eq!(series.last().unwrap()["signal"], "whole", "{shares:#}");
+        let taken = |part: &Value| {
+            let points = part["average"].as_array().unwrap().iter();
+            points.map(|value| value.as_f64().unwrap()).sum::<f64>()
+        };
+        let parts = &series[..series.len() - 1];
+        assert!(parts.len() > 5, "{shares:#}");
+        assert!(
+            parts.windows(2).all(|two| taken(&two[0]) >= taken(&two[1])),
+            "{shares:#}"
+        );
+        // The same, told shorter.
+        let short = path(migration.target).replace("most=100", "most=2");
+        let short = read(&site, &short, &root).await;
+        let names: Vec<&str> = short["series"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|part| part["signal"].as_str().unwrap())
+            .collect();
+        assert_eq!(names[2..], ["others", "whole"], "{short:#}");
+        assert_eq!(names[0], parts[0]["signal"].as_str().unwrap(), "{short:#}");
+    }
+    let host = page(&site, &admin, &format!("/hosts/{}", migration.target)).await;
+    assert!(
+        host.contains("class=\"area s1\"") && host.contains("the host in all"),
+        "{host}"
+    );
+    site.quiet().await;
+}
+
+#[tokio::test]
+async fn the_hottest_host_is_first_and_the_unknown_last() {
+    let fleet = SimFleet::new(SimSpec {
+        vms: 5,
+        ..SimSpec::new("heat", 3)
+    });
+    let mut site = Site::with_fleet(brisk(), fleet).await;
+    site.furnish().await;
+    let admin = site.admin().await;
+    let root = site.token(&admin).await;
+    site.until("every host was measured", async |site| {
+        let heat = read(site, "/api/v1/fleet/heat", &root).await;
+        let hosts = heat["hosts"].as_array().unwrap();
+        !hosts.is_empty() && hosts.iter().all(|host| host["heat"].is_number())
+    })
+    .await;
+    let heat = read(&site, "/api/v1/fleet/heat", &root).await;
+    let hosts = heat["hosts"].as_array().unwrap();
+    for host in hosts {
+        for signal in ["cpu", "memory", "contention"] {
+            let cells = host[signal].as_array().unwrap();
+            assert_eq!(cells.len(), 48, "{host:#}");
+            assert!(cells[0].is_null(), "nobody looked an hour ago: {host:#}");
+        }
+    }
+    let shown = page(&site, &admin, "/fleet/heat?range=quarter").await;
+    let mut by_heat: Vec<(f64, &str)> = hosts
+        .iter()
+        .map(|host| {
+            (
+                host["heat"].as_f64().unwrap(),
+                host["name"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    by_heat.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let at = |name: &str| shown.find(&format!(">{name}</a>")).unwrap();
+    // Two that are as hot as each other to a hair may have changed places between the two answers.
+    let (hottest, emptiest) = (by_heat[0], by_heat[by_heat.len() - 1]);
+    if hottest.0 - emptiest.0 > 0.05 {
+        assert!(at(hottest.1) < at(emptiest.1), "{by_heat:?} {shown}");
+    }
+    let file = page(&site, &admin, "/fleet/heat.csv").await;
+    assert_eq!(file.lines().count(), hosts.len() + 1, "{file}");
+    assert!(file.starts_with("\"host\",\"cpu_share\""), "{file}");
+    site.quiet().await;
+}
+
+#[tokio::test]
+async fn what_can_not_be_drawn_is_refused_with_what_can() {
+    let mut site = Site::bare(config("")).await;
+    let (image, hosts) = site.furnish().await;
+    let ada = site.user("ada").await;
+    let vm = site.vm(&ada, &image, "mine").await;
+    let (ada, eve) = (site.token(&ada).await, site.user("eve").await);
+    let (eve, root) = (site.token(&eve).await, site.admin().await);
+    let root = site.token(&root).await;
+    let (of_vm, of_host) = (
+        format!("/api/v1/vms/{}/metrics", vm.id),
+        format!("/api/v1/hosts/{}/shares", hosts[0]),
+    );
+    let years = "?from=2016-01-01T00:00:00Z&until=2026-01-01T00:00:00Z";
+    for (path, token, field, says) in [
+        (
+            format!("{of_vm}{years}&step_seconds=1"),
+            &ada,
+            "step_seconds",
+            "give at least 157,",
+        ),
+        (
+            format!("{of_vm}?step_seconds=0"),
+            &ada,
+            "step_seconds",
+            "at least 1",
+        ),
+        (
+            format!("{of_vm}?signals=cpu,warmth"),
+            &ada,
+            "signals",
+            "'warmth' is none of: cpu, ",
+        ),
+        (
+            format!("{of_vm}?from=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z"),
+            &ada,
+            "until",
+            "after from",
+        ),
+        (
+            format!("{of_host}?of=disk"),
+            &root,
+            "of",
+            "'disk' is none of: cpu, memory",
+        ),
+        (format!("{of_host}?most=0"), &root, "most", "give 1 to 100"),
+        (
+            format!("{of_host}{years}&step_seconds=1"),
+            &root,
+            "step_seconds",
+            "give at least",
+        ),
+    ] {
+        let problem = site.send(get(&path).token(token)).await.problem(422);
+        let errors = problem["errors"].to_string();
+        let says = says.trim_end_matches(',');
+        assert!(
+            errors.contains(&format!("\"{field}\"")) && errors.contains(says),
+            "{path}: {problem:#}"
+        );
+    }
+    // Ten years with a step that fits are answered, however little there is of them.
+    let long = read(&site, &format!("{of_vm}{years}"), &ada).await;
+    assert!(long["step_seconds"].as_u64().unwrap() > 86_400, "{long:#}");
+    assert_eq!(
+        long["series"][0]["at_unix_seconds"],
+        serde_json::json!([]),
+        "{long:#}"
+    );
+    // Of somebody else's VM nothing is told, not even that it is there.
+    site.send(get(&of_vm).token(&eve)).await.problem(404);
+    site.quiet().await;
+}
