@@ -110,11 +110,12 @@ pub async fn of(engine: &Engine, stretch: &Stretch) -> Result<Vec<HostHeat>> {
 fn cells(points: &[Point], from: Timestamp, step: u32, whole: f64) -> Cells {
     let mut cells = vec![None; CELLS as usize];
     let half = i64::from(step) / 2;
+    let last = cells.len() - 1;
     for (at, average, ..) in points {
         let index = (at.seconds() - from.seconds() + half).div_euclid(i64::from(step));
-        let cell = usize::try_from(index).ok().and_then(|n| cells.get_mut(n));
-        if let Some(cell) = cell {
-            *cell = Some((f64::from(*average) / whole) as f32);
+        // The span that is not over yet may have its middle ahead.
+        if let Ok(index) = usize::try_from(index) {
+            cells[index.min(last)] = Some((f64::from(*average) / whole) as f32);
         }
     }
     cells
@@ -136,6 +137,13 @@ mod tests {
         assert_eq!(cells[..4], [Some(0.25), None, Some(0.5), None]);
         assert_eq!(average(&cells), Some(0.375));
         assert_eq!(newest(&cells), None, "that was long ago");
+        let begun = [(at(100 + 48 * 60 - 5), 8.0, 8.0, 8.0)];
+        let now = super::cells(&begun, at(100), 60, 8.0);
+        assert_eq!(
+            newest(&now),
+            Some(1.0),
+            "a span that is not over yet counts"
+        );
     }
 
     #[test]

@@ -71,7 +71,7 @@ async fn the_life_of_a_vm_is_marked_on_its_graphs() {
 #[tokio::test]
 async fn the_hog_of_a_host_is_told_by_name() {
     let fleet = SimFleet::new(SimSpec {
-        vms: 18,
+        vms: 8,
         ..SimSpec::new("hogs", 2)
     });
     let mut site = Site::with_fleet(brisk(), fleet).await;
@@ -104,7 +104,7 @@ async fn the_hog_of_a_host_is_told_by_name() {
             points.map(|value| value.as_f64().unwrap()).sum::<f64>()
         };
         let parts = &series[..series.len() - 1];
-        assert!(parts.len() > 5, "{shares:#}");
+        assert!(parts.len() >= 4, "{shares:#}");
         assert!(
             parts.windows(2).all(|two| taken(&two[0]) >= taken(&two[1])),
             "{shares:#}"
