@@ -141,8 +141,30 @@ async fn what_carbon_missed_while_it_was_away_comes_when_it_is_back() {
         "from before it was there"
     );
     assert!(received.longest_gap(path) <= 3, "{:?}", received.0[path]);
-    let of_vm = format!("test.vms.{}.cpu", vm.libvirt_name);
-    assert!(received.0.contains_key(&of_vm), "{:?}", received.0.keys());
+    let name = &vm.libvirt_name;
+    let on_host = |path: &str| {
+        path.starts_with("test.hosts.host0") && path.ends_with(&format!(".vms.{name}.cpu"))
+    };
+    assert!(
+        received.0.keys().any(|path| on_host(path)),
+        "{:?}",
+        received.0.keys()
+    );
+    for path in [
+        &format!("test.vms.{name}.cpu"),
+        "test.hosts.host02.up",
+        "test.hosts.host02.pools.shared.capacity",
+        "test.people.ada.memory",
+        "test.requests.fulfilled",
+        "test.jobs.provision.done",
+        "test.migrations_running",
+    ] {
+        assert!(
+            received.0.contains_key(path),
+            "{path}: {:?}",
+            received.0.keys()
+        );
+    }
     assert!(status(&site, address).trouble.is_none());
 }
 

@@ -4,6 +4,7 @@
 use super::pause::Pause;
 use super::{
     Backlog, Batch, Health, MOST_BYTES, OutletStatus, Point, ToGraphite, backlog::Outcome, lines,
+    totals::Total,
 };
 use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 use tokio::{
@@ -38,9 +39,10 @@ impl Outlet {
     }
 
     pub fn take(&self, batch: Arc<Batch>) {
-        let samples = batch.points.len();
-        // With a part of the labels that the points of one thing share.
-        let bytes = samples * (size_of::<Point>() + 16);
+        let samples = batch.points.len() + batch.totals.len();
+        // With a part of the labels that the points of one thing share, and the names in each total.
+        let bytes = batch.points.len() * (size_of::<Point>() + 16)
+            + batch.totals.len() * (size_of::<Total>() + 48);
         self.backlog.push(batch, samples as u64, bytes);
     }
 

@@ -1,11 +1,12 @@
 //! Lines of Graphite's plaintext protocol: `path value seconds`.
 //!
 //! Classic: `PREFIX.hosts.HOST.SIGNAL`, `PREFIX.vms.LIBVIRT_NAME.SIGNAL`: libvirt's name of a VM of ours holds the start of
-//! the UUID, which others get appended, and stays as it is when a VM moves or is given another name. Tagged: `PREFIX.vm.SIGNAL;host=…;owner=…;title=…;uuid=…`, where the
+//! the UUID, which others get appended, and stays as it is when a VM moves or is given another name. A few signals are written
+//! once more as `PREFIX.hosts.HOST.vms.LIBVIRT_NAME.SIGNAL`. Tagged: `PREFIX.vm.SIGNAL;host=…;owner=…;title=…;uuid=…`, where the
 //! title is the name people gave it: carbon takes a tag called `name` for its own.
 
 use super::{Batch, Labels};
-use bellwether_model::signal::Entity;
+use bellwether_model::signal::{self, Entity};
 use std::fmt::Write;
 
 /// Appends a line for each point of the batch.
@@ -43,9 +44,28 @@ pub(super) fn write(out: &mut String, batch: &Batch, prefix: &str, tagged: bool)
                 point.signal, point.value
             ),
         };
+        if !tagged && IN_HOST.contains(&point.signal) && point.labels.of == Entity::Vm {
+            let host = part(&point.labels.host);
+            let _ = writeln!(
+                out,
+                "{prefix}.hosts.{host}.vms.{name}.{} {} {at}",
+                point.signal, point.value
+            );
+        }
         last = Some((labels, name));
     }
+    for total in &batch.totals {
+        total.write(out, prefix, tagged, at);
+    }
 }
+
+/// What is also written below the host a VM is on: a path of the VM's own does not say where it is, and who looks at a host
+/// wants to see whose the load is.
+const IN_HOST: &[&str] = &[
+    signal::vm::CPU.word,
+    signal::vm::CONTENTION.word,
+    signal::vm::MEMORY_RESIDENT.word,
+];
 
 /// A VM that is not ours may have a name that another host's has too: the start of its UUID keeps them apart.
 fn path_of(labels: &Labels) -> String {
@@ -87,7 +107,7 @@ pub(super) fn part(name: &str) -> String {
 }
 
 /// A name as the value of a tag: anything but white space, control characters, `;`, and a `~` in front.
-fn tag_value(name: &str) -> String {
+pub(super) fn tag_value(name: &str) -> String {
     let bad = |c: char| c == ';' || c.is_whitespace() || c.is_control();
     let value: String = name.chars().map(|c| if bad(c) { '_' } else { c }).collect();
     match value.strip_prefix('~') {
@@ -140,6 +160,7 @@ mod tests {
                 point(&vm, "net_rx", f64::NAN),
                 point(&vm, "net_tx", 2_048.0),
             ],
+            totals: Vec::new(),
         };
         let mut out = String::new();
         write(&mut out, &batch, "bellwether", tagged);
@@ -152,6 +173,7 @@ mod tests {
             lines("bw-00000007-web", None, false),
             "bellwether.hosts.host1.cpu 1.25 1790000000\n\
              bellwether.vms.bw-00000007-web.cpu 0.1 1790000000\n\
+             bellwether.hosts.host_1_d78b04.vms.bw-00000007-web.cpu 0.1 1790000000\n\
              bellwether.vms.bw-00000007-web.net_tx 2048 1790000000\n"
         );
     }

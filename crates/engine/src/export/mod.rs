@@ -1,5 +1,5 @@
 //! Out: what was seen, for monitoring systems that others run. Read by them ([`exposition`]), or pushed: to Graphite as each
-//! host was looked at, by Prometheus's remote-write on a period.
+//! host was looked at and totals on a period, by Prometheus's remote-write on a period.
 //!
 //! Each server pushed to has a [`backlog`] of its own and a sender that nobody waits for: one that is away, slow or refuses
 //! delays neither sampling nor the others. What it can't take is kept for a while, then the oldest is dropped, and counted.
@@ -10,6 +10,7 @@ mod graphite;
 mod lines;
 mod pause;
 mod remote_write;
+mod totals;
 
 use crate::Engine;
 use backlog::Backlog;
@@ -123,11 +124,12 @@ pub(crate) struct Point {
     pub value: f64,
 }
 
-/// What one look at a host measured.
+/// What one look at a host measured, or the totals at one moment.
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
     pub at: Timestamp,
     pub points: Vec<Point>,
+    pub totals: Vec<totals::Total>,
 }
 
 /// What a sender says of itself; shared with whoever asks.
@@ -192,6 +194,12 @@ pub(crate) fn spawn_all(engine: &Engine, stop: &CancellationToken) -> Vec<JoinHa
             stop.run_until_cancelled(outlet.send_all()).await;
         }));
     }
+    if !exports.graphite.is_empty() {
+        let (engine, stop) = (engine.clone(), stop.clone());
+        tasks.push(tokio::spawn(async move {
+            stop.run_until_cancelled(totals::gather_all(&engine)).await;
+        }));
+    }
     for outlet in &exports.remote_write {
         let (gathering, stopping) = (outlet.clone(), stop.clone());
         let engine = engine.clone();
@@ -239,6 +247,7 @@ pub(crate) async fn measured(engine: &Engine, seen: &HostSeen, values: &[(Uuid, 
     let batch = Arc::new(Batch {
         at: seen.at.unwrap_or_else(|| engine.now()),
         points: points.collect(),
+        totals: Vec::new(),
     });
     for outlet in &exports.graphite {
         outlet.take(batch.clone());

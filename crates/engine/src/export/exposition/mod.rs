@@ -60,6 +60,11 @@ impl Exposed {
         vms::give(self, sink)?;
         own::give(self, sink)
     }
+    /// Gives all but VMs to `sink`.
+    pub(in crate::export) fn give_totals(&self, sink: &mut dyn Sink) -> fmt::Result {
+        hosts::give(self, sink)?;
+        own::give(self, sink)
+    }
 }
 
 /// What a family's values do.
