@@ -1,5 +1,6 @@
 //! Chores of the house, as a library so that tests can call them.
 
+pub mod dashboards;
 pub mod tidy;
 
 use std::path::{Path, PathBuf};

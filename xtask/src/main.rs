@@ -16,10 +16,22 @@ struct Arguments {
 enum Chore {
     /// Check that the house is as ARCHITECTURE.md says: who may depend on whom, where SQL and unsafe code live
     Tidy,
+    /// Write what Grafana is provisioned with into deploy/grafana, from its one definition
+    Dashboards {
+        /// Write nothing; fail where a file is not what would be written
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 fn main() -> anyhow::Result<ExitCode> {
-    let Chore::Tidy = Arguments::parse().chore;
+    match Arguments::parse().chore {
+        Chore::Tidy => tidy(),
+        Chore::Dashboards { check } => dashboards(check),
+    }
+}
+
+fn tidy() -> anyhow::Result<ExitCode> {
     let findings = xtask::tidy::check(&xtask::root())?;
     for finding in &findings {
         eprintln!("{finding}");
@@ -32,4 +44,20 @@ fn main() -> anyhow::Result<ExitCode> {
         findings.len()
     );
     Ok(ExitCode::FAILURE)
+}
+
+fn dashboards(check: bool) -> anyhow::Result<ExitCode> {
+    let root = xtask::root();
+    if !check {
+        xtask::dashboards::write(&root)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let stale = xtask::dashboards::stale(&root)?;
+    for file in &stale {
+        eprintln!(
+            "{} is not what `cargo xtask dashboards` writes",
+            file.display()
+        );
+    }
+    Ok(ExitCode::from(u8::from(!stale.is_empty())))
 }

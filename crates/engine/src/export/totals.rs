@@ -78,7 +78,12 @@ impl Total {
     fn path(&self) -> String {
         let mut path = self.family.path.to_owned();
         for (label, value) in &self.labels {
-            path = path.replace(&format!("{{{label}}}"), &part(value));
+            let value = match &**label {
+                // Words of ours: no two of them differ by a space alone.
+                "state" | "kind" | "outcome" => part(&value.replace(' ', "_")),
+                _ => part(value),
+            };
+            path = path.replace(&format!("{{{label}}}"), &value);
         }
         path
     }
@@ -206,6 +211,15 @@ mod tests {
                 "bellwether.jobs.migrate.done 2 1790000000\n",
                 "bellwether.jobs;kind=migrate;state=done 2 1790000000\n"
             ]
+        );
+    }
+
+    #[test]
+    fn states_of_several_words() {
+        let told = lines("bellwether_requests", &[("state", "waiting for room")], 1.0);
+        assert!(
+            told[0].starts_with("bellwether.requests.waiting_for_room 1 "),
+            "{told:?}"
         );
     }
 
