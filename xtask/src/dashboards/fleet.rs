@@ -92,7 +92,7 @@ fn hosts() -> Row {
                 .about("Of the host's cores: the red one is hot, the green one empty.")
                 .with(target(
                     format!(
-                        "{} / on (host) bellwether_host_cpus",
+                        "{} / on (host) max by (host) (bellwether_host_cpus)",
                         host_cpu(" by (host)", "")
                     ),
                     "{{host}}",

@@ -44,7 +44,7 @@ fn count() -> Row {
                     "not completed",
                     called(
                         &format!(
-                            "scale(offset(divideSeries($prefix.migrations.{COMPLETED}, sumSeries($prefix.migrations.*)), -1), -1)"
+                            "offset(scale(divideSeries($prefix.migrations.{COMPLETED}, sumSeries($prefix.migrations.*)), -1), 1)"
                         ),
                         "not completed",
                     ),

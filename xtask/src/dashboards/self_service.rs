@@ -17,8 +17,8 @@ fn requests() -> Row {
     let in_state = |state: &str, word: &str| {
         (
             format!("sum(bellwether_requests{{state=\"{state}\"}}) or vector(0)"),
-            // A state in which no request is has no path.
-            format!("transformNull($prefix.requests.{word}, 0)"),
+            // Of a state in which no request is nothing is pushed; what is not there yet is no zero.
+            format!("transformNull(keepLastValue($prefix.requests.{word}, 6), 0)"),
         )
     };
     let number = |title: &str, about: &str, (prometheus, graphite): (String, String)| {

@@ -65,6 +65,19 @@ impl House {
     /// As [`Self::order`], with its disk on a storage of choice.
     pub async fn order_on(&self, name: &str, host: usize, storage: Option<Uuid>) -> (Uuid, Uuid) {
         let client = &self.daemon.client;
+        let request = self.ask_only(name).await;
+        let approval = Approval {
+            host: Some(self.hosts[host]),
+            storage,
+            ..Approval::default()
+        };
+        let approved = client.approve(request, &approval).await.unwrap().value;
+        (request, approved.job.unwrap().id)
+    }
+
+    /// Asks for a VM, and leaves it at that.
+    pub async fn ask_only(&self, name: &str) -> Uuid {
+        let client = &self.daemon.client;
         let today = client.server().await.unwrap().value.today.to_string();
         let wanted = RequestInput {
             name: name.into(),
@@ -77,14 +90,7 @@ impl House {
             image: self.image,
             ssh_key: None,
         };
-        let request = client.create_request(&wanted).await.unwrap().value.id;
-        let approval = Approval {
-            host: Some(self.hosts[host]),
-            storage,
-            ..Approval::default()
-        };
-        let approved = client.approve(request, &approval).await.unwrap().value;
-        (request, approved.job.unwrap().id)
+        client.create_request(&wanted).await.unwrap().value.id
     }
 
     /// Begins a migration; the job that does it and the migration.

@@ -6,6 +6,7 @@ mod access;
 mod accounts;
 mod acts;
 mod connections;
+mod dashboards;
 mod degraded;
 mod document;
 mod entrance;
@@ -14,6 +15,8 @@ mod forms;
 mod graphs;
 mod hostile;
 mod lists;
+#[path = "../monitoring/mod.rs"]
+mod monitoring;
 mod moving;
 mod peers;
 mod problems;

@@ -2,7 +2,10 @@
 //! Debian's packages (`scripts/setup monitoring`), each with a folder and ports of its own; `./test` says that they are
 //! there by `BELLWETHER_TEST_MONITORING`.
 
-use crate::site::{Site, config, get};
+use crate::{
+    monitoring::{carbon, free_address, prometheus, wanted},
+    site::{Site, config, get},
+};
 use bellwether_engine::export::{Credentials, Push, ToGraphite, ToRemoteWrite};
 use bellwether_hypervisor::sim::{SimFleet, SimSpec};
 use bellwether_server::router;
@@ -10,51 +13,13 @@ use serde_json::Value;
 use std::{
     collections::BTreeSet,
     io::Write,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     time::Duration,
 };
 
 const KEEP: Duration = Duration::from_secs(600);
-
-fn wanted() -> bool {
-    let wanted = std::env::var_os("BELLWETHER_TEST_MONITORING").is_some();
-    if !wanted {
-        println!("skipped: BELLWETHER_TEST_MONITORING is not set");
-    }
-    wanted
-}
-
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
-}
-
-/// A server of ours that ends with the test.
-struct Server(Child);
-
-impl Server {
-    fn start(command: &mut Command) -> Self {
-        let quiet = command.stdin(Stdio::null()).stdout(Stdio::null());
-        Self(quiet.stderr(Stdio::null()).spawn().unwrap())
-    }
-    /// Asks it to end, which lets it write what it holds, and waits until it has.
-    fn end(mut self) {
-        let id = self.0.id().to_string();
-        let told = Command::new("kill").arg(&id).status().unwrap();
-        assert!(told.success());
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// What Prometheus answers to a query: the labels of each series with its value.
 async fn query(prometheus: SocketAddr, query: &str) -> Vec<(Value, f64)> {
@@ -84,25 +49,6 @@ async fn names(prometheus: SocketAddr, selector: &str) -> BTreeSet<String> {
     let found = query(prometheus, &format!("count by (__name__) ({{{selector}}})")).await;
     let name = |(labels, _): (Value, f64)| labels["__name__"].as_str().unwrap().to_owned();
     found.into_iter().map(name).collect()
-}
-
-fn prometheus(folder: &Path, address: SocketAddr, scraped: SocketAddr) -> Server {
-    let file = folder.join("prometheus.yml");
-    std::fs::write(
-        &file,
-        format!(
-            "global: {{ scrape_interval: 1s }}\nscrape_configs:\n- job_name: scraped\n  static_configs: [{{ targets: [\"{scraped}\"] }}]\n"
-        ),
-    )
-    .unwrap();
-    let option = |name: &str, value: &dyn std::fmt::Display| format!("--{name}={value}");
-    Server::start(
-        Command::new("prometheus")
-            .arg(option("config.file", &file.display()))
-            .arg(option("storage.tsdb.path", &folder.join("data").display()))
-            .arg(option("web.listen-address", &address))
-            .arg("--web.enable-remote-write-receiver"),
-    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,39 +141,6 @@ async fn promtool_finds_nothing_wrong() {
         String::from_utf8_lossy(&said.stderr).into_owned(),
     );
     assert_eq!(said, (true, String::new()));
-}
-
-/// A carbon-cache that keeps a value a second, and writes each at once.
-fn carbon(folder: &Path, lines: SocketAddr) -> Server {
-    let (pickle, queries) = (free_address(), free_address());
-    let file = folder.join("carbon.conf");
-    std::fs::write(
-        &file,
-        format!(
-            "[cache]\nSTORAGE_DIR = {dir}\nCONF_DIR = {dir}\nLOG_DIR = {dir}\nPID_DIR = {dir}\nLOCAL_DATA_DIR = {dir}/whisper/\n\
-             LINE_RECEIVER_INTERFACE = 127.0.0.1\nLINE_RECEIVER_PORT = {}\nPICKLE_RECEIVER_INTERFACE = 127.0.0.1\n\
-             PICKLE_RECEIVER_PORT = {}\nCACHE_QUERY_INTERFACE = 127.0.0.1\nCACHE_QUERY_PORT = {}\nUSER =\n\
-             MAX_CREATES_PER_MINUTE = inf\nMAX_UPDATES_PER_SECOND = 5000\nENABLE_TAGS = False\n",
-            lines.port(),
-            pickle.port(),
-            queries.port(),
-            dir = folder.display(),
-        ),
-    )
-    .unwrap();
-    std::fs::write(
-        folder.join("storage-schemas.conf"),
-        "[all]\npattern = .*\nretentions = 1s:1h\n",
-    )
-    .unwrap();
-    Server::start(
-        Command::new("carbon-cache")
-            .arg("--debug")
-            .arg(format!("--config={}", file.display()))
-            .arg(format!("--logdir={}", folder.display()))
-            .arg(format!("--pidfile={}", folder.join("carbon.pid").display()))
-            .arg("start"),
-    )
 }
 
 /// The seconds since 1970 at which a series has a value.
