@@ -3,13 +3,16 @@
 /// Each file with its path below `provisioning`.
 pub(super) fn files() -> Vec<(&'static str, String)> {
     vec![
-        ("datasources/prometheus.yaml", PROMETHEUS.into()),
-        ("datasources/graphite.yaml", GRAPHITE.into()),
+        ("datasources/bellwether-prometheus.yaml", PROMETHEUS.into()),
+        ("datasources/bellwether-graphite.yaml", GRAPHITE.into()),
         (
-            "dashboards/prometheus.yaml",
+            "dashboards/bellwether-prometheus.yaml",
             provider("prometheus", "Prometheus"),
         ),
-        ("dashboards/graphite.yaml", provider("graphite", "Graphite")),
+        (
+            "dashboards/bellwether-graphite.yaml",
+            provider("graphite", "Graphite"),
+        ),
     ]
 }
 
