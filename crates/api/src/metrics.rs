@@ -184,3 +184,54 @@ pub struct HostHeat {
     /// What its VMs waited for, of its cores.
     pub contention: Vec<Option<f32>>,
 }
+
+/// Other times to keep measurements than those of the policy in force.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct HistoryQuery {
+    /// Hours for which samples are kept as they were taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples_hours: Option<u32>,
+    /// Days for which there is a point a minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minutes_days: Option<u32>,
+    /// Days for which there is a point every ten minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ten_minutes_days: Option<u32>,
+    /// Days for which there is a point an hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours_days: Option<u32>,
+}
+
+/// What measurements take on disk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HistoryStatus {
+    /// Bytes they take now.
+    pub bytes: u64,
+    /// How long they are kept: as policy says, or as was asked.
+    pub kept: crate::policy::HistoryPolicy,
+    /// Bytes they will take once everything is as old as it is kept, with the hosts and VMs there are now.
+    pub need: HistoryNeed,
+    /// Why none are kept at present; absent where they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// Since when none are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble_since: Option<Moment>,
+}
+
+/// Bytes, by how fine they are.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HistoryNeed {
+    /// Samples as they were taken.
+    pub samples_bytes: u64,
+    /// Points a minute.
+    pub minutes_bytes: u64,
+    /// Points every ten minutes.
+    pub ten_minutes_bytes: u64,
+    /// Points an hour.
+    pub hours_bytes: u64,
+    /// In all.
+    pub total_bytes: u64,
+}

@@ -37,6 +37,44 @@ pub struct Policy {
     pub shutdown_grace_seconds: u32,
     /// A released address rests this long, seconds, before it is given again.
     pub address_rest_seconds: u32,
+    /// How long measurements are kept.
+    pub history: HistoryPolicy,
+}
+
+/// How long measurements are kept, the finer the shorter. `GET /history` says what it takes on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HistoryPolicy {
+    /// Hours for which samples are kept as they were taken.
+    pub samples_hours: u32,
+    /// Days for which there is a point a minute.
+    pub minutes_days: u32,
+    /// Days for which there is a point every ten minutes.
+    pub ten_minutes_days: u32,
+    /// Days for which there is a point an hour.
+    pub hours_days: u32,
+}
+
+impl From<policy::HistoryPolicy> for HistoryPolicy {
+    fn from(policy: policy::HistoryPolicy) -> Self {
+        Self {
+            samples_hours: policy.samples_hours,
+            minutes_days: policy.minutes_days,
+            ten_minutes_days: policy.ten_minutes_days,
+            hours_days: policy.hours_days,
+        }
+    }
+}
+
+impl From<HistoryPolicy> for policy::HistoryPolicy {
+    fn from(policy: HistoryPolicy) -> Self {
+        Self {
+            samples_hours: policy.samples_hours,
+            minutes_days: policy.minutes_days,
+            ten_minutes_days: policy.ten_minutes_days,
+            hours_days: policy.hours_days,
+        }
+    }
 }
 
 impl Policy {
@@ -57,6 +95,7 @@ impl Policy {
             warn_days: policy.warn_days,
             shutdown_grace_seconds: policy.shutdown_grace_seconds,
             address_rest_seconds: policy.address_rest_seconds,
+            history: policy.history.into(),
         }
     }
 }
@@ -77,6 +116,7 @@ impl From<&Policy> for policy::Policy {
             warn_days: policy.warn_days,
             shutdown_grace_seconds: policy.shutdown_grace_seconds,
             address_rest_seconds: policy.address_rest_seconds,
+            history: policy.history.into(),
         }
     }
 }

@@ -121,6 +121,7 @@ routes! {
 
     Get    "/api/v1/fleet" Admin;
     Get    "/api/v1/fleet/heat" Admin;
+    Get    "/api/v1/history" Admin;
     Get    "/api/v1/hosts" Admin;
     Post   "/api/v1/hosts" Admin;
     Post   "/api/v1/hosts/try" Admin;

@@ -113,6 +113,8 @@ pub(crate) struct Inner {
     pub last_event: Mutex<i64>,
     /// Wakes the job runner.
     pub jobs_wanted: Notify,
+    /// Why measurements are not kept, if they are not.
+    pub history_trouble: std::sync::Mutex<Option<crate::monitor::HistoryTrouble>>,
     /// Wakes reconcile and those who wait for room.
     pub fleet_changed: Notify,
     /// Wakes the monitor when a host was added, changed or removed.
@@ -146,6 +148,7 @@ impl Engine {
                 live: broadcast::channel(1024).0,
                 last_event: Mutex::new(0),
                 jobs_wanted: Notify::new(),
+                history_trouble: std::sync::Mutex::new(None),
                 fleet_changed: Notify::new(),
                 hosts_changed: Notify::new(),
                 tasks: tasks::Board::default(),

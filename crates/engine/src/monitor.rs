@@ -7,6 +7,8 @@ mod pace;
 mod rates;
 mod watch;
 
+pub use keep::HistoryTrouble;
+
 use crate::{Engine, Live};
 use bellwether_model::{
     HostId,

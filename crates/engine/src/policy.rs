@@ -1,7 +1,10 @@
 //! Policy: changed by admins, versioned, audited.
 
 use crate::{Admin, Engine};
-use bellwether_model::{Error, FieldError, Result, policy::Policy};
+use bellwether_model::{
+    Error, FieldError, Result,
+    policy::{HistoryPolicy, Policy},
+};
 
 /// Replaces the policy if nobody changed it since `expected_version` was read; answers the new version.
 pub async fn set(
@@ -93,11 +96,52 @@ fn check(policy: &Policy) -> Result<()> {
         "address_rest_seconds",
         "give at most 2,592,000 seconds (30 days)",
     );
+    wrong.extend(wrong_history(&policy.history));
+    refused(wrong)
+}
+
+fn refused(wrong: Vec<FieldError>) -> Result<()> {
     if wrong.is_empty() {
         Ok(())
     } else {
         Err(Error::invalid_fields(wrong))
     }
+}
+
+/// Refuses times to keep measurements that make no sense; the fields are called as in [`HistoryPolicy`].
+pub fn check_history(history: &HistoryPolicy) -> Result<()> {
+    refused(wrong_history(history))
+}
+
+/// A coarser point stands where the finer ones are gone: it has to be there as long at least.
+fn wrong_history(history: &HistoryPolicy) -> Vec<FieldError> {
+    let mut wrong = Vec::new();
+    let mut need = |good: bool, field: &str, message: &str| {
+        if !good {
+            wrong.push(FieldError {
+                field: field.into(),
+                message: message.into(),
+            });
+        }
+    };
+    need(
+        (2..=744).contains(&history.samples_hours),
+        "samples_hours",
+        "give 2 to 744 hours",
+    );
+    let mut finer = history.samples_hours.div_ceil(24).max(1);
+    for (field, days) in [
+        ("minutes_days", history.minutes_days),
+        ("ten_minutes_days", history.ten_minutes_days),
+        ("hours_days", history.hours_days),
+    ] {
+        let message = format!(
+            "give {finer} to 36,600 days: what is finer is kept for {finer}, and this stands for it later"
+        );
+        need((finer..=36_600).contains(&days), field, &message);
+        finer = days.clamp(finer, 36_600);
+    }
+    wrong
 }
 
 /// What changed, for the audit log.

@@ -33,6 +33,35 @@ pub struct Policy {
     pub shutdown_grace_seconds: u32,
     /// A released address rests this long, seconds, before it is given again.
     pub address_rest_seconds: u32,
+    /// How long measurements are kept.
+    pub history: HistoryPolicy,
+}
+
+/// How long measurements are kept, the finer the shorter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HistoryPolicy {
+    /// Hours for which samples are kept as they were taken.
+    pub samples_hours: u32,
+    /// Days for which there is a point a minute.
+    pub minutes_days: u32,
+    /// Days for which there is a point every ten minutes.
+    pub ten_minutes_days: u32,
+    /// Days for which there is a point an hour.
+    pub hours_days: u32,
+}
+
+impl Default for HistoryPolicy {
+    /// A day's graph as it was sampled, a week's by the minute, a quarter's by ten minutes, two years' by the hour; a little
+    /// more of each, so that a graph of yesterday is whole.
+    fn default() -> Self {
+        Self {
+            samples_hours: 26,
+            minutes_days: 9,
+            ten_minutes_days: 92,
+            hours_days: 732,
+        }
+    }
 }
 
 impl Default for Policy {
@@ -51,6 +80,7 @@ impl Default for Policy {
             warn_days: 7,
             shutdown_grace_seconds: 120,
             address_rest_seconds: 3_600,
+            history: HistoryPolicy::default(),
         }
     }
 }

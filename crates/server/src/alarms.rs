@@ -1,10 +1,25 @@
-//! VMs that live on two hosts at once, in words: the same on the fleet's page, the VM's and in REST.
+//! Alarms, such as VMs that live on two hosts at once, in words: the same on the fleet's page, the VM's and in REST.
 
-use crate::names::Directory;
+use crate::{names::Directory, pages::view::words};
 use bellwether_api::Names;
-use bellwether_engine::Look;
+use bellwether_engine::{Engine, Look};
 use bellwether_model::VmId;
 use std::collections::BTreeMap;
+
+/// Everything that is an alarm for administrators: VMs on two hosts, measurements that are not kept.
+pub fn all(engine: &Engine, look: &Look, names: &Directory) -> Vec<String> {
+    let history = engine.history_trouble().map(|trouble| {
+        format!(
+            "Measurements are not kept since {}: {} Graphs have a gap until this is mended; everything else goes on.",
+            words::moment(trouble.since, engine.zone()),
+            trouble.why
+        )
+    });
+    history
+        .into_iter()
+        .chain(alarms(look, names).into_values())
+        .collect()
+}
 
 /// An alarm for each such VM, by VM.
 pub fn alarms(look: &Look, names: &Directory) -> BTreeMap<VmId, String> {

@@ -65,6 +65,7 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(jobs::retry))
         .routes(routes!(fleet::show))
         .routes(routes!(fleet::heat))
+        .routes(routes!(history::show))
         .routes(routes!(hosts::list, hosts::add))
         .routes(routes!(hosts::try_connect))
         .routes(routes!(hosts::show, hosts::change, hosts::remove))

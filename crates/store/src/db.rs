@@ -4,7 +4,7 @@
 use crate::fault;
 use bellwether_model::{Error, Result};
 use sqlx::{
-    Executor, PgConnection, PgPool, SqlitePool,
+    Connection, Executor, PgConnection, PgPool, SqliteConnection, SqlitePool,
     pool::PoolOptions,
     postgres::PgConnectOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
@@ -84,6 +84,14 @@ impl Target {
     }
 }
 
+/// Whether the writer's connection can begin another transaction. Where the disk ran full in a COMMIT, SQLite has given the
+/// transaction up by itself while the driver still counts it as open: then it is closed, and the next writer gets a new one.
+async fn is_usable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // Rolling back what was dropped comes first.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
+}
+
 impl Db {
     /// Connects; makes a SQLite file that is not there.
     pub(crate) async fn connect(url: &str) -> Result<Self> {
@@ -126,6 +134,7 @@ impl Db {
                 .acquire_timeout(PATIENCE)
                 .max_lifetime(None)
                 .idle_timeout(None)
+                .after_release(|connection, _| Box::pin(is_usable(connection)))
                 .connect_with(common.clone().journal_mode(SqliteJournalMode::Wal))
                 .await;
             match connected {

@@ -1,22 +1,91 @@
 //! What is kept of a sight: the history for graphs, and the sight itself for the next start.
 
 use crate::Engine;
+use bellwether_decide::history::{self, Load, Need};
 use bellwether_model::{
     Timestamp,
     observed::{DiskUse, HostSeen, PacketRate, TransferRate, VmSeen},
+    policy::HistoryPolicy,
     signal::{Signal, host, vm},
 };
 use bellwether_store::SeriesKey;
+use std::sync::PoisonError;
 use uuid::Uuid;
 
-/// Appends what a look measured to the history. A database that can't write stops the history, not the sampling.
+/// Why measurements are not kept, and since when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryTrouble {
+    /// When the first was lost.
+    pub since: Timestamp,
+    /// In words.
+    pub why: String,
+}
+
+/// Appends what a look measured to the history, for as long as policy says. A database that can't write stops the history,
+/// not the sampling; that is said when it begins and when it ends.
 pub(super) async fn remember(engine: &Engine, at: Timestamp, values: &[(Uuid, Signal, f64)]) {
     let values: Vec<_> = values
         .iter()
         .map(|(id, signal, value)| (SeriesKey::new(*id, *signal), *value as f32))
         .collect();
-    if let Err(error) = engine.history().append(at, &values).await {
-        tracing::warn!(error = %error, context = error.context(), "a sample was not kept in the history");
+    let history = engine.history();
+    if let Ok(records) = engine.store().records().await {
+        history.keep_for(&records.policy.history);
+    }
+    let kept = history.append(at, &values).await;
+    let mut trouble = engine
+        .inner
+        .history_trouble
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    match (kept, trouble.as_mut()) {
+        (Ok(()), None) => {}
+        (Ok(()), Some(before)) => {
+            tracing::info!(since = %before.since, "measurements are kept again");
+            *trouble = None;
+        }
+        (Err(error), Some(before)) => before.why = error.message,
+        (Err(error), None) => {
+            tracing::error!(error = %error, context = error.context(), "measurements are not kept any more");
+            *trouble = Some(HistoryTrouble {
+                since: at,
+                why: error.message,
+            });
+        }
+    }
+}
+
+/// Series of a host, and of a VM that runs: by the pace at which they are measured.
+const OF_HOST: u64 = host::ALL.len() as u64;
+const OF_VM_EACH_TIME: u64 = 8;
+const OF_VM_WITH_MEMORY: u64 = 5;
+const OF_VM_WITH_DISKS: u64 = 7;
+
+impl Engine {
+    /// Why measurements are not kept, if they are not.
+    pub fn history_trouble(&self) -> Option<HistoryTrouble> {
+        let trouble = self.inner.history_trouble.lock();
+        trouble.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What keeping measurements as long as `policy` says will take on disk, with the hosts and VMs there are now.
+    pub fn history_need(&self, policy: &HistoryPolicy) -> Need {
+        let observed = self.observed();
+        let hosts = observed.each().count() as u64;
+        let running: u64 = observed
+            .each()
+            .map(|host| u64::from(host.running().0))
+            .sum();
+        let settings = self.settings();
+        let load = |series, every| Load { series, every };
+        history::need(
+            policy,
+            &[
+                load(hosts * OF_HOST + running * OF_VM_EACH_TIME, settings.period),
+                load(running * OF_VM_WITH_MEMORY, settings.paces.memory),
+                load(running * OF_VM_WITH_DISKS, settings.paces.disks),
+            ],
+        )
     }
 }
 
@@ -127,4 +196,15 @@ fn of_disks(seen: &VmSeen, put: &mut impl FnMut(Signal, Option<f64>)) {
     put(vm::DISK_WRITE_LATENCY, written.2);
     let allocation = seen.over_disks(|disk| disk.allocation.map(|bytes| bytes as f64));
     put(vm::DISK_ALLOCATION, allocation);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_signal_of_a_vm_is_counted_at_some_pace() {
+        let counted = OF_VM_EACH_TIME + OF_VM_WITH_MEMORY + OF_VM_WITH_DISKS;
+        assert_eq!(counted, vm::ALL.len() as u64);
+    }
 }

@@ -10,7 +10,7 @@ use super::{
         words,
     },
 };
-use crate::{alarms::alarms, error::Result, extract::Query, memo::Same, names::Directory};
+use crate::{alarms, error::Result, extract::Query, memo::Same, names::Directory};
 use axum::response::Response;
 use bellwether_api::Names;
 use bellwether_engine::{Engine, Look};
@@ -169,7 +169,7 @@ pub async fn fleet(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<
             words::gib(bellwether_model::MiB(promised)),
             words::gib(bellwether_model::MiB(limit))
         ),
-        alarms: alarms(&all.look, &all.names).into_values().collect(),
+        alarms: alarms::all(engine, &all.look, &all.names),
         picture,
         list,
         states: [

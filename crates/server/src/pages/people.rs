@@ -17,11 +17,11 @@ use crate::{
     rest::input::renamed,
 };
 use axum::response::Response;
-use bellwether_engine::{people as engine_people, policy as engine_policy};
+use bellwether_engine::{Engine, people as engine_people, policy as engine_policy};
 use bellwether_model::{
     Error, GiB, MiB, UserId, Vcpus,
     people::{AccountState, Role, User},
-    policy::Policy,
+    policy::{HistoryPolicy, Policy},
     states::State as _,
 };
 use bellwether_store::{AuditQuery, PersonTotals};
@@ -178,13 +178,55 @@ fn policy_form(policy: &Policy) -> Form {
         .with("warn_days", policy.warn_days)
         .with("shutdown_grace_seconds", policy.shutdown_grace_seconds)
         .with("address_rest_seconds", policy.address_rest_seconds)
+        .with("samples_hours", policy.history.samples_hours)
+        .with("minutes_days", policy.history.minutes_days)
+        .with("ten_minutes_days", policy.history.ten_minutes_days)
+        .with("hours_days", policy.history.hours_days)
+}
+
+/// What measurements take on disk now, and will if they are kept so long.
+async fn history_words(engine: &Engine, kept: &HistoryPolicy) -> Result<String, Error> {
+    let (now, need) = (engine.history().size().await?, engine.history_need(kept));
+    let say = |bytes| words::bytes(bytes).text();
+    Ok(format!(
+        "They take {} now. Kept so long they will take about {}, with the hosts and machines there are now: {} for samples, {} by the minute, {} by ten minutes, {} by the hour.",
+        say(now),
+        say(need.total()),
+        say(need.samples),
+        say(need.minutes),
+        say(need.ten_minutes),
+        say(need.hours)
+    ))
+}
+
+/// The page with what was typed, nothing saved, and what it would take on disk.
+async fn reckoned(
+    visit: &AdminVisit,
+    typed: &Typed,
+    policy: &Policy,
+    version: i64,
+) -> Result<Response> {
+    let engine = visit.engine();
+    let (form, history) = match engine_policy::check_history(&policy.history) {
+        Ok(()) => (typed.form(), history_words(engine, &policy.history).await?),
+        Err(error) => (typed.form().refused(&typed_wrong(error)?), String::new()),
+    };
+    let page = PolicyPage {
+        frame: visit.page("Policy", "/policy").await?,
+        form,
+        history,
+        version,
+    };
+    show(&page)
 }
 
 pub async fn policy(visit: AdminVisit) -> Result<Response> {
-    let (policy, version) = visit.engine().store().policy().await?;
+    let engine = visit.engine();
+    let (policy, version) = engine.store().policy().await?;
     show(&PolicyPage {
         frame: visit.page("Policy", "/policy").await?,
         form: policy_form(&policy),
+        history: history_words(engine, &policy.history).await?,
         version,
     })
 }
@@ -212,14 +254,23 @@ fn typed_policy(typed: &Typed) -> Result<Policy, Error> {
         warn_days: need(typed, "warn_days")?,
         shutdown_grace_seconds: need(typed, "shutdown_grace_seconds")?,
         address_rest_seconds: need(typed, "address_rest_seconds")?,
+        history: HistoryPolicy {
+            samples_hours: need(typed, "samples_hours")?,
+            minutes_days: need(typed, "minutes_days")?,
+            ten_minutes_days: need(typed, "ten_minutes_days")?,
+            hours_days: need(typed, "hours_days")?,
+        },
     })
 }
 
 pub async fn set_policy(visit: AdminVisit, typed: Typed) -> Result<Response> {
     let engine = visit.engine();
-    let (_, version) = engine.store().policy().await?;
+    let (in_force, version) = engine.store().policy().await?;
     let expected = typed.number("version", "a version")?.unwrap_or(version);
     let set = match typed_policy(&typed) {
+        Ok(policy) if typed.ticked("reckon") => {
+            return reckoned(&visit, &typed, &policy, expected).await;
+        }
         Ok(policy) => engine_policy::set(engine, &visit.admin, &policy, expected).await,
         Err(error) => Err(error),
     };
@@ -237,6 +288,7 @@ pub async fn set_policy(visit: AdminVisit, typed: Typed) -> Result<Response> {
             again(&PolicyPage {
                 frame: visit.page("Policy", "/policy").await?,
                 form,
+                history: history_words(engine, &in_force.history).await?,
                 version: expected,
             })
         }

@@ -2,7 +2,7 @@
 
 use super::{Problems, metrics};
 use crate::{
-    alarms::alarms, auth::Admin, error::Result, extract::Query, graphed::heat, memo::Same,
+    alarms, auth::Admin, error::Result, extract::Query, graphed::heat, memo::Same,
     names::Directory, state::AppState,
 };
 use axum::{
@@ -15,7 +15,7 @@ use bellwether_api::{
     host::Host,
     metrics::{FleetHeat, HeatQuery, HostHeat},
 };
-use bellwether_engine::Look;
+use bellwether_engine::{Engine, Look};
 use bellwether_model::{Error, Timestamp, VmId, observed::HostSeen};
 use bytes::Bytes;
 
@@ -26,7 +26,8 @@ pub async fn show(_: Admin, State(state): State<AppState>) -> Result<Response> {
     // Megabytes for a large fleet, and the same for everybody who asks in this moment.
     let moment = (Same(look.clone()), now.seconds());
     let json = state.drawn.fleet.get(moment, async {
-        let json = serde_json::to_vec(&fleet(&look, now)).map_err(Error::internal)?;
+        let json =
+            serde_json::to_vec(&fleet(&state.engine, &look, now)).map_err(Error::internal)?;
         Ok::<_, Error>(Bytes::from(json))
     });
     let json = Bytes::clone(&*json.await?);
@@ -62,7 +63,7 @@ pub async fn heat(
     }))
 }
 
-fn fleet(look: &Look, now: Timestamp) -> Fleet {
+fn fleet(engine: &Engine, look: &Look, now: Timestamp) -> Fleet {
     let names = Directory::of(look.records.clone());
     let records = look.records.hosts.iter();
     let hosts = records
@@ -91,6 +92,6 @@ fn fleet(look: &Look, now: Timestamp) -> Fleet {
     Fleet {
         at: now.into(),
         hosts,
-        alarms: alarms(look, &names).into_values().collect(),
+        alarms: alarms::all(engine, look, &names),
     }
 }

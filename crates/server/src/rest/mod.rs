@@ -5,6 +5,7 @@
 pub mod audit;
 pub mod events;
 pub mod fleet;
+pub mod history;
 pub mod hosts;
 pub mod images;
 pub mod jobs;

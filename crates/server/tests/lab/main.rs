@@ -7,6 +7,7 @@
 mod asleep;
 mod daemon;
 mod dashboards;
+mod full_disk;
 mod hosts;
 mod house;
 mod killed;

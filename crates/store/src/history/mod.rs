@@ -5,7 +5,8 @@
 //!               │ every hour, half a minute after its end
 //!               ▼
 //!            blocks: one BLOB per series and span, compressed
-//!            as taken 26 h ──► 1 min 9 days ──► 10 min 92 days ──► 1 h 2 years      (average, lowest, highest, weight)
+//!            as taken 26 h ──► 1 min 9 days ──► 10 min 92 days ──► 1 h 2 years      (average, lowest, highest, weight;
+//!                                                                        how long each is kept is policy)
 //! ```
 //! The journal is mirrored in memory, so that a query reads blocks from the database and the rest from memory. On
 //! PostgreSQL one process appends (the leader) and every process answers, each following the journal.
@@ -28,7 +29,7 @@ use crate::{
     tx::{Tx, Waiting},
     upgrade::{self, Failure},
 };
-use bellwether_model::{Error, Result, Timestamp, signal::Signal};
+use bellwether_model::{Error, Result, Timestamp, policy::HistoryPolicy, signal::Signal};
 use open::Open;
 use sqlx::sqlite::SqliteConnectOptions;
 use std::{
@@ -36,6 +37,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+use tiers::Kept;
 use uuid::Uuid;
 
 /// What a series measures.
@@ -89,6 +91,7 @@ pub(crate) struct Inner {
     /// Of many who read at the same time one follows the journal for all.
     followed: Fresh<()>,
     settling: tokio::sync::Mutex<()>,
+    kept: Mutex<Kept>,
 }
 
 /// The numbers of series, as far as they were read: all up to the highest.
@@ -154,6 +157,7 @@ impl History {
             refreshing: tokio::sync::Mutex::default(),
             followed: Fresh::default(),
             settling: tokio::sync::Mutex::default(),
+            kept: Mutex::new(Kept::of(&HistoryPolicy::default())),
         };
         if let Err(e) = inner.load().await {
             inner.begin_anew_if_broken(e).await?;
@@ -189,6 +193,23 @@ impl History {
         Ok(())
     }
 
+    /// From now on keeps what is measured for as long as this says; what is older goes with the next hour that is closed.
+    pub fn keep_for(&self, policy: &HistoryPolicy) {
+        *lock(&self.inner.kept) = Kept::of(policy);
+    }
+
+    /// Bytes its file has, with the log of what was not yet moved into it; on PostgreSQL those of its tables.
+    pub async fn size(&self) -> Result<u64> {
+        let Some(file) = &self.inner.file else {
+            return self.inner.size_of_tables().await;
+        };
+        let size = |suffix: &str| {
+            let path = format!("{}{suffix}", file.display());
+            std::fs::metadata(path).map_or(0, |data| data.len())
+        };
+        Ok(size("") + size("-wal"))
+    }
+
     /// Closes the hours that are over at `now` into blocks and removes what is too old. [`History::append`] sees to it; one
     /// that is under way is waited for, since it may be about an earlier moment.
     pub async fn settle(&self, now: Timestamp) -> Result<()> {
@@ -213,6 +234,19 @@ impl History {
 impl Inner {
     pub(crate) fn db(&self) -> Db {
         lock(&self.db).clone()
+    }
+
+    pub(crate) fn kept(&self) -> Kept {
+        *lock(&self.kept)
+    }
+
+    async fn size_of_tables(&self) -> Result<u64> {
+        let db = self.db();
+        sql("SELECT CAST(SUM(pg_total_relation_size(CAST(name AS regclass))) AS BIGINT) AS bytes FROM (SELECT \
+             'metrics_blocks' AS name UNION ALL SELECT 'metrics_journal' UNION ALL SELECT 'metrics_series') AS tables")
+            .one(On::Read(&db))
+            .await?
+            .size("bytes")
     }
 
     pub(crate) fn open(&self) -> MutexGuard<'_, Open> {

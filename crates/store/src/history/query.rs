@@ -65,9 +65,10 @@ impl Inner {
         step: i64,
     ) -> Result<HashMap<u32, Vec<Point>>> {
         // Both from one moment: what is closed between the two reads is in neither.
-        let (tier, closed, from, recent) = {
+        let kept = self.kept();
+        let ((tier, keep), closed, from, recent) = {
             let open = self.open();
-            let tier = tiers::choose(step, from, open.newest);
+            let (tier, keep) = tiers::choose(step, from, open.newest, kept);
             let from = if as_taken(tier, step) {
                 from
             } else {
@@ -81,10 +82,10 @@ impl Inner {
             };
             let samples = |id: &u32| (*id, open.samples(*id, late_too, to));
             let recent: Vec<(u32, Vec<Roll>)> = ids.iter().map(samples).collect();
-            (tier, open.closed, from, recent)
+            ((tier, keep), open.closed, from, recent)
         };
         let until = to.min(closed);
-        let mut stored = blocks(db, tier, ids, from, until).await?;
+        let mut stored = blocks(db, (tier, keep), ids, from, until).await?;
         let points = recent.into_iter().map(|(id, recent)| {
             let mut rolls = stored.remove(&id).unwrap_or_default();
             rolls.retain(|roll| roll.time >= from && roll.time < until);
@@ -116,14 +117,14 @@ fn as_taken(tier: Tier, step: i64) -> bool {
 /// What the series' blocks of one tier hold around `from..until`, in order.
 async fn blocks(
     db: &Db,
-    tier: Tier,
+    (tier, keep): (Tier, i64),
     ids: &[u32],
     from: i64,
     until: i64,
 ) -> Result<HashMap<u32, Vec<Roll>>> {
     let mut out: HashMap<u32, Vec<Roll>> = HashMap::new();
     // A block that is not kept any more need not be asked for.
-    let oldest = from.max(until - tier.keep - 2 * tier.span);
+    let oldest = from.max(until - keep - 2 * tier.span);
     let starts: Vec<i64> = (0..)
         .map(|n| tier.block_of(oldest) + n * tier.span)
         .take_while(|start| *start < until)

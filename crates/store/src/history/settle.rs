@@ -5,7 +5,7 @@
 use super::{
     Inner,
     block::Block,
-    tiers::{HOUR, Roll, TIERS, Tier, from_block, merge, roll_up, to_block},
+    tiers::{HOUR, Kept, Roll, TIERS, Tier, from_block, merge, roll_up, to_block},
 };
 use crate::{
     db::Db,
@@ -56,7 +56,7 @@ pub(crate) async fn settle(inner: &Inner, now: i64) -> Result<()> {
     tx.commit().await?;
     // Memory is read anew from what is left of the journal: seconds' worth.
     inner.refresh(&db).await?;
-    prune(&db, now).await
+    prune(&db, now, inner.kept()).await
 }
 
 async fn set_state(tx: &mut Tx, name: &str, value: i64) -> Result<()> {
@@ -197,7 +197,7 @@ async fn blocks(
 
 /// Removes blocks older than their tier keeps, counted from a horizon that follows the clock but at most two hours per
 /// closing: a clock that for a moment is years ahead must not cost the years.
-async fn prune(db: &Db, now: i64) -> Result<()> {
+async fn prune(db: &Db, now: i64, kept: Kept) -> Result<()> {
     let before: i64 = sql("SELECT value FROM metrics_state WHERE name = 'horizon'")
         .one(On::Read(db))
         .await?
@@ -210,7 +210,7 @@ async fn prune(db: &Db, now: i64) -> Result<()> {
     let mut tx = Tx::begin(db, Waiting::Briefly).await?;
     set_state(&mut tx, "horizon", horizon).await?;
     tx.commit().await?;
-    for tier in TIERS {
+    for (tier, keep) in kept.tiers() {
         loop {
             // In pieces, so that other writers get in between.
             let removed = sql(
@@ -218,7 +218,7 @@ async fn prune(db: &Db, now: i64) -> Result<()> {
                  metrics_blocks WHERE tier = $1 AND start < $2 ORDER BY start LIMIT $3) AS oldest)",
             )
             .bind(tier.step)
-            .bind(horizon - tier.keep - tier.span)
+            .bind(horizon - keep - tier.span)
             .bind(PRUNE)
             .run(On::Write(db))
             .await?;

@@ -1,6 +1,7 @@
 //! The tiers of resolution, and rolling up: from samples to points of average, lowest, highest.
 
 use super::block::Block;
+use bellwether_model::policy::HistoryPolicy;
 
 /// One resolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,35 +10,29 @@ pub(crate) struct Tier {
     pub(crate) step: i64,
     /// Seconds a block spans: 360 points, but for samples as taken, which close every hour whatever their period.
     pub(crate) span: i64,
-    /// Seconds a block is kept after its end.
-    pub(crate) keep: i64,
 }
 
 /// Samples as taken are closed into blocks of this many seconds.
 pub(crate) const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 
-/// From fine to coarse. A day's graph at 10 s, a week's at a minute, a quarter's at ten minutes, two years' at an hour.
+/// From fine to coarse.
 pub(crate) const TIERS: [Tier; 4] = [
     Tier {
         step: 0,
         span: HOUR,
-        keep: 26 * HOUR,
     },
     Tier {
         step: 60,
         span: 6 * HOUR,
-        keep: 9 * DAY,
     },
     Tier {
         step: 600,
         span: 60 * HOUR,
-        keep: 92 * DAY,
     },
     Tier {
         step: HOUR,
         span: 15 * DAY,
-        keep: 2 * 366 * DAY,
     },
 ];
 
@@ -55,12 +50,32 @@ impl Tier {
     }
 }
 
-/// The coarsest tier that is fine enough for `step`, or a coarser one where that one does not reach back to `from`.
-pub(crate) fn choose(step: i64, from: i64, newest: i64) -> Tier {
-    let mut chosen = TIERS[0];
-    for tier in TIERS {
-        let fine_enough = tier.step <= step;
-        let reaches = newest.saturating_sub(from) <= chosen.keep;
+/// Seconds a block of each tier is kept after its end, from fine to coarse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kept([i64; TIERS.len()]);
+
+impl Kept {
+    pub(crate) fn of(policy: &HistoryPolicy) -> Self {
+        Self([
+            i64::from(policy.samples_hours) * HOUR,
+            i64::from(policy.minutes_days) * DAY,
+            i64::from(policy.ten_minutes_days) * DAY,
+            i64::from(policy.hours_days) * DAY,
+        ])
+    }
+    /// Each tier with how long its blocks are kept.
+    pub(crate) fn tiers(self) -> impl Iterator<Item = (Tier, i64)> {
+        TIERS.into_iter().zip(self.0)
+    }
+}
+
+/// The coarsest tier that is fine enough for `step`, or a coarser one where that one does not reach back to `from`; with how
+/// long it is kept.
+pub(crate) fn choose(step: i64, from: i64, newest: i64, kept: Kept) -> (Tier, i64) {
+    let mut chosen = (TIERS[0], kept.0[0]);
+    for tier in kept.tiers() {
+        let fine_enough = tier.0.step <= step;
+        let reaches = newest.saturating_sub(from) <= chosen.1;
         if fine_enough || !reaches {
             chosen = tier;
         }
@@ -201,8 +216,9 @@ mod tests {
             (86_400, DAY, 3600),
             (10, 10 * 365 * DAY, 3600),
         ] {
+            let kept = Kept::of(&HistoryPolicy::default());
             assert_eq!(
-                choose(step, now - back, now).step,
+                choose(step, now - back, now, kept).0.step,
                 expect,
                 "step {step}, {back} s back"
             );

@@ -5,7 +5,10 @@ use crate::{
     List,
     fleet::Fleet,
     host::{AddedHost, Host, HostChange, HostFacts, HostInput, HostModeInput, HostTry},
-    metrics::{Metrics, MetricsQuery},
+    metrics::{
+        FleetHeat, HeatQuery, HistoryQuery, HistoryStatus, Metrics, MetricsQuery, Shares,
+        SharesQuery,
+    },
 };
 use reqwest::Method;
 use uuid::Uuid;
@@ -14,6 +17,29 @@ impl Client {
     /// Everything last seen.
     pub async fn fleet(&self) -> Result<Answer<Fleet>> {
         self.call(Method::GET, "/fleet", NO_QUERY, NO_BODY).await
+    }
+
+    /// How hot every host was.
+    pub async fn fleet_heat(&self, query: &HeatQuery) -> Result<Answer<FleetHeat>> {
+        self.call(Method::GET, "/fleet/heat", Some(query), NO_BODY)
+            .await
+    }
+
+    /// Which VM takes how much of a host.
+    pub async fn host_shares(&self, id: Uuid, query: &SharesQuery) -> Result<Answer<Shares>> {
+        self.call(
+            Method::GET,
+            &format!("/hosts/{id}/shares"),
+            Some(query),
+            NO_BODY,
+        )
+        .await
+    }
+
+    /// What measurements take on disk.
+    pub async fn history(&self, query: &HistoryQuery) -> Result<Answer<HistoryStatus>> {
+        self.call(Method::GET, "/history", Some(query), NO_BODY)
+            .await
     }
 
     /// Hosts.

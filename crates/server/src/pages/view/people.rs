@@ -57,6 +57,8 @@ pub struct PolicyPage {
     pub frame: Frame,
     /// Values.
     pub form: Form,
+    /// What measurements take on disk, now and if they are kept as the form says.
+    pub history: String,
     /// Version they are of.
     pub version: i64,
 }

@@ -33,7 +33,7 @@ pub(super) fn pages(author: Author) -> Vec<Rendered> {
         ));
     rendered![
         "people" => people::People { frame: frame("People", "/people", true), list: list("/people", "login", 3), states: words(&["waiting", "active", "disabled"]), rows: vec![person("ada", AccountState::Active, true, true), person("grace", AccountState::Active, false, false), person("new", AccountState::Waiting, false, false)] },
-        "policy" => people::PolicyPage { frame: frame("Policy", "/policy", true), form: Form::default().with("max_vcpus", "64").with("accounts_active_at_once", "on").with("cpu_overcommit", "4").with("max_lease_days", "366"), version: 7 },
+        "policy" => people::PolicyPage { frame: frame("Policy", "/policy", true), form: Form::default().with("max_vcpus", "64").with("accounts_active_at_once", "on").with("cpu_overcommit", "4").with("max_lease_days", "366").with("samples_hours", "26"), history: "They take 1.2 GiB now. Kept so long they will take about 2.8 GiB, with the hosts and machines there are now.".into(), version: 7 },
         "audit" => people::Audit { frame: frame("Audit", "/audit", true), login: text(""), about: String::new(), rows: vec![people::AuditRow { seq: 12, when: "24 Nov 2026 12:20:01".into(), who: text("ada"), action: "vm.migrate".into(), text: text("Migrate thesis-db from host1 to host2"), href: Some("/vms/1".into()) }], older: None, newest: true, problem: None },
         "styleguide" => people::StyleGuide { frame: frame("Style guide", "", true), badges: super::styleguide::badges(), form: guide_form, readings: super::styleguide::readings(), graphs: graphs(), roles: super::styleguide::ROLES.to_vec(), options: vec![Choice::new("a", text("One"))] },
     ]
