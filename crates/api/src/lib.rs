@@ -7,6 +7,7 @@
 #[macro_use]
 mod words;
 
+pub mod alert;
 pub mod audit;
 #[cfg(feature = "client")]
 pub mod client;

@@ -1,5 +1,6 @@
 //! Policy: what admins set, versioned and audited.
 
+use crate::alert::AlertPolicy;
 use bellwether_model::{GiB, MiB, Vcpus, policy};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -39,6 +40,8 @@ pub struct Policy {
     pub address_rest_seconds: u32,
     /// How long measurements are kept.
     pub history: HistoryPolicy,
+    /// What is watched, and its marks.
+    pub alerts: AlertPolicy,
 }
 
 /// How long measurements are kept, the finer the shorter. `GET /history` says what it takes on disk.
@@ -96,6 +99,7 @@ impl Policy {
             shutdown_grace_seconds: policy.shutdown_grace_seconds,
             address_rest_seconds: policy.address_rest_seconds,
             history: policy.history.into(),
+            alerts: (&policy.alerts).into(),
         }
     }
 }
@@ -117,6 +121,7 @@ impl From<&Policy> for policy::Policy {
             shutdown_grace_seconds: policy.shutdown_grace_seconds,
             address_rest_seconds: policy.address_rest_seconds,
             history: policy.history.into(),
+            alerts: (&policy.alerts).into(),
         }
     }
 }

@@ -114,6 +114,10 @@ routes! {
     Get    "/api/v1/migrations" Admin;
     Get    "/api/v1/migrations/{id}" Admin;
 
+    Get    "/api/v1/alerts" Admin;
+    Get    "/api/v1/alerts/{id}" Admin;
+    Post   "/api/v1/alerts/{id}/silence" Admin;
+
     Get    "/api/v1/jobs" User;
     Get    "/api/v1/jobs/{id}" Owner;
     Post   "/api/v1/jobs/{id}/cancel" Owner;

@@ -39,6 +39,8 @@ pub struct Settings {
     pub clock: Clock,
     /// The servers that measurements are pushed to.
     pub push: crate::export::Push,
+    /// Who is told of alerts.
+    pub tell: crate::alert::Tell,
 }
 
 impl Settings {
@@ -93,6 +95,7 @@ impl Default for Settings {
             allow_ssh_commands: false,
             clock: Clock::System,
             push: crate::export::Push::default(),
+            tell: crate::alert::Tell::default(),
         }
     }
 }
@@ -127,6 +130,7 @@ pub(crate) struct Inner {
     pub compatibility: crate::migrate::compatibility::Compatibility,
     pub look: crate::look::Kept,
     pub exports: crate::export::Exports,
+    pub alerts: crate::alert::Alerts,
 }
 
 impl Engine {
@@ -141,6 +145,7 @@ impl Engine {
             inner: Arc::new(Inner {
                 links: Links::new(connector),
                 exports: crate::export::Exports::new(&settings.push),
+                alerts: crate::alert::Alerts::new(&settings.tell),
                 store,
                 history,
                 settings,
@@ -198,6 +203,10 @@ impl Engine {
     pub fn outlets(&self) -> Vec<crate::export::OutletStatus> {
         self.inner.exports.status()
     }
+    /// Who is told of alerts, and how that goes.
+    pub fn told(&self) -> Vec<crate::alert::TargetStatus> {
+        self.inner.alerts.status()
+    }
     /// The site's time zone.
     pub fn zone(&self) -> &jiff::tz::TimeZone {
         &self.inner.settings.zone
@@ -241,6 +250,7 @@ impl Engine {
         let stop = CancellationToken::new();
         let mut handles = tasks::spawn_all(self, &stop);
         handles.extend(crate::export::spawn_all(self, &stop));
+        handles.extend(crate::alert::spawn_all(self, &stop));
         Ok(Running { stop, handles })
     }
 }

@@ -7,10 +7,11 @@
 //! - Making it: [`provision`] (a job), [`seed`].
 //! - Living: [`monitor`] (a task), [`power`], [`reach`] (a task), [`console`], [`secrets`], [`migrate`].
 //! - Ending: [`expire`] (a task), [`delete`].
-//! - Told to others: [`export`].
+//! - Told to others: [`export`] (measurements), [`alert`] (a task: what somebody should know).
 //! - Always: [`reconcile`] (a task), [`jobs`] (the journal and its runner).
 //! - What the fleet is made of: [`hosts`], [`storages`], [`networks`], [`images`], [`policy`].
 
+pub mod alert;
 pub mod approve;
 pub mod console;
 pub mod delete;

@@ -1,6 +1,6 @@
 //! Policy: changed by admins, versioned, audited.
 
-use crate::{Admin, Engine};
+use crate::{Admin, Engine, alert};
 use bellwether_model::{
     Error, FieldError, Result,
     policy::{HistoryPolicy, Policy},
@@ -96,6 +96,7 @@ fn check(policy: &Policy) -> Result<()> {
         "address_rest_seconds",
         "give at most 2,592,000 seconds (30 days)",
     );
+    alert::check_policy(&policy.alerts, &mut need);
     wrong.extend(wrong_history(&policy.history));
     refused(wrong)
 }

@@ -1,7 +1,7 @@
 //! Tasks: what runs for ever on a period. A task takes no input, may be run at any time and any number of times, and
 //! says how its last run went.
 
-use crate::{Engine, expire, images, jobs, monitor, reach, reconcile};
+use crate::{Engine, alert, expire, images, jobs, monitor, reach, reconcile};
 use bellwether_model::{Result, Timestamp};
 use std::{collections::BTreeMap, future::Future, sync::Mutex, time::Duration};
 use tokio::task::JoinHandle;
@@ -78,6 +78,13 @@ pub(crate) fn spawn_all(engine: &Engine, stop: &CancellationToken) -> Vec<JoinHa
         periodic(
             engine,
             stop,
+            "alerts",
+            engine.settings().period,
+            |engine| async move { alert::run(&engine).await },
+        ),
+        periodic(
+            engine,
+            stop,
             "events",
             Duration::from_secs(1),
             |engine| async move {
@@ -144,6 +151,7 @@ async fn cleanup(engine: &Engine) -> Result<()> {
     tx.prune_tokens(engine.now()).await?;
     tx.prune_events(engine.now().minus(Duration::from_secs(7 * 86_400)))
         .await?;
+    alert::prune(engine, &mut tx).await?;
     tx.commit().await?;
     images::remove_strays(engine).await
 }

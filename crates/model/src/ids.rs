@@ -54,6 +54,8 @@ id! {
     JobId,
     /// A VM moving live.
     MigrationId,
+    /// Something an alert found.
+    IncidentId,
 }
 
 impl VmId {

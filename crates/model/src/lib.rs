@@ -3,6 +3,7 @@
 //! Every other crate speaks in these types. What has a state has its diagram and a sentence per edge at the top of
 //! its module; a change of state that is not an edge of the diagram is refused by [`states::State::step`].
 
+pub mod alert;
 pub mod audit;
 pub mod counters;
 pub mod error;

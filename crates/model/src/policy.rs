@@ -1,6 +1,6 @@
 //! Policy: what admins set in the database, versioned and audited.
 
-use crate::{GiB, MiB, Vcpus};
+use crate::{GiB, MiB, Vcpus, alert::AlertPolicy};
 use serde::{Deserialize, Serialize};
 
 /// Every policy value, with the default a small site starts from.
@@ -35,6 +35,8 @@ pub struct Policy {
     pub address_rest_seconds: u32,
     /// How long measurements are kept.
     pub history: HistoryPolicy,
+    /// What is watched, and its marks.
+    pub alerts: AlertPolicy,
 }
 
 /// How long measurements are kept, the finer the shorter.
@@ -81,6 +83,7 @@ impl Default for Policy {
             shutdown_grace_seconds: 120,
             address_rest_seconds: 3_600,
             history: HistoryPolicy::default(),
+            alerts: AlertPolicy::default(),
         }
     }
 }

@@ -2,9 +2,10 @@
 //! default. What admins change while it runs (quotas, overcommit, leases) is policy and lives in the database.
 
 pub mod push;
+pub mod tell;
 
 use anyhow::{Context, Result, bail, ensure};
-use bellwether_engine::{Paces, export::Push};
+use bellwether_engine::{Paces, alert::Tell, export::Push};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use std::{
@@ -59,6 +60,10 @@ pub struct Config {
     pub graphite: Vec<push::Graphite>,
     /// Servers that measurements are pushed to by remote-write.
     pub remote_write: Vec<push::RemoteWrite>,
+    /// How mail is sent: alerts, to administrators and owners.
+    pub mail: Option<tell::Mail>,
+    /// Servers that are told of alerts.
+    pub webhooks: Vec<tell::Webhook>,
     /// What the log looks like.
     pub log: Log,
     /// How much one client may ask.
@@ -168,6 +173,8 @@ impl Default for Config {
             metrics: MetricsPage::default(),
             graphite: Vec::new(),
             remote_write: Vec::new(),
+            mail: None,
+            webhooks: Vec::new(),
             log: Log::default(),
             limits: Limits::default(),
         }
@@ -262,6 +269,7 @@ impl Config {
             "remote_write",
             self.remote_write.iter().map(|one| one.address()),
         )?;
+        tell::check(self.mail.as_ref(), &self.webhooks)?;
         if let Some(listen) = self.metrics.listen {
             ensure!(
                 listen.ip().is_loopback() || self.metrics.token_file.is_some(),
@@ -348,6 +356,11 @@ impl Config {
                 .map(|one| one.to(self.sample_period()))
                 .collect::<Result<_>>()?,
         })
+    }
+
+    /// Who is told of alerts, with their secrets.
+    pub fn tell(&self) -> Result<Tell> {
+        tell::tell(self.mail.as_ref(), &self.webhooks)
     }
 
     /// URL of the database.

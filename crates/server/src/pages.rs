@@ -6,6 +6,8 @@
 
 pub mod view;
 
+mod alert_policy;
+mod alerts;
 mod approve;
 mod csv;
 mod doors;

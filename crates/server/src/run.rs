@@ -97,6 +97,7 @@ pub async fn engine(config: &Config) -> Result<Engine> {
         period: config.sample_period(),
         paces: config.paces(),
         push: config.push()?,
+        tell: config.tell()?,
         zone: config.zone()?,
         data_dir: config.data_dir.clone(),
         allow_local_image_urls: config.allow_local_image_urls,

@@ -14,6 +14,7 @@
 //! | `hosts`, `storages`, `networks`, `images`, `seen` | the fleet and what was last seen of it |
 //! | `records` | what of this is kept in memory, and how it is known to be current |
 //! | `jobs`, `journal`, `tombstones`, `migrations` | work, its journal, what it leaves behind |
+//! | `incidents`, `notices`, `pool_uses` | what alerts found, who is told of it, how storages fill |
 //! | `history` | measurements in time-blocked, compressed series |
 //!
 //! # Errors
@@ -32,12 +33,15 @@ mod generation;
 mod history;
 mod hosts;
 mod images;
+mod incidents;
 mod jobs;
 mod journal;
 mod migrations;
 mod networks;
+mod notices;
 mod people;
 mod policy;
+mod pool_uses;
 mod records;
 mod requests;
 mod secrets;
@@ -57,8 +61,11 @@ pub use audit::{AuditQuery, NewAudit};
 pub use events::{Event, NewEvent};
 pub use history::{History, Point, Series, SeriesKey};
 
+pub use incidents::IncidentQuery;
 pub use jobs::JobQuery;
 pub use migrations::{MigrationQuery, PastMoves};
+pub use notices::{NewNotice, Notice, NoticeTally};
+pub use pool_uses::PoolUses;
 pub use records::Records;
 pub use requests::RequestQuery;
 pub use tallies::Tally;

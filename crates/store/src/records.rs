@@ -6,13 +6,14 @@
 use crate::{
     HeldAddress, RequestQuery, Store, Tally, VmQuery, addresses,
     fresh::Fresh,
+    incidents,
     sql::{On, sql},
     vms,
 };
 use bellwether_model::{
-    HostId, ImageId, NetworkId, Result, StorageId, Timestamp, UserId, VmId, host::Host,
-    image::Image, job::Job, migration::Migration, network::Network, people::User, policy::Policy,
-    request::Request, storage::Storage, vm::Vm,
+    HostId, ImageId, NetworkId, Result, StorageId, Timestamp, UserId, VmId, alert::Incident,
+    host::Host, image::Image, job::Job, migration::Migration, network::Network, people::User,
+    policy::Policy, request::Request, storage::Storage, vm::Vm,
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -103,6 +104,7 @@ pub(crate) fn counter_of(table: &str) -> Option<&'static str> {
         "vms" => "vms",
         "requests" => "requests",
         "migrations" => "migrations",
+        "incidents" => "incidents",
         _ => return None,
     })
 }
@@ -152,6 +154,7 @@ pub(crate) struct Kept {
     requests: Counted<[Request]>,
     /// Those under way, and those that ended at this moment or later.
     migrations: Counted<(Timestamp, Vec<Migration>)>,
+    incidents: Counted<[Incident]>,
 }
 
 impl Store {
@@ -238,6 +241,21 @@ impl Store {
         };
         let counts = |migration: &&Migration| migration.ended_at.is_none_or(|ended| since <= ended);
         Ok(migrations.1.iter().filter(counts).cloned().collect())
+    }
+
+    /// The incidents that are open, oldest first, as of now or later; kept as [`Store::records`] are.
+    pub async fn open_incidents(&self) -> Result<Arc<[Incident]>> {
+        let asked = self.counters().await?;
+        let mut kept = self.kept.incidents.lock().await;
+        if let Some((known, incidents)) = &*kept
+            && covers(known, "incidents", &asked)
+        {
+            return Ok(incidents.clone());
+        }
+        let now = self.counters().await?;
+        let incidents: Arc<[Incident]> = incidents::open(self.on()).await?.into();
+        *kept = Some((now, incidents.clone()));
+        Ok(incidents)
     }
 
     async fn counters(&self) -> Result<Arc<Counters>> {

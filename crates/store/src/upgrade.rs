@@ -100,6 +100,11 @@ pub(crate) const STORE: Schema = schema!(
             name: "count_changes_of_migrations",
             text: include_str!("../upgrades/0008_count_changes_of_migrations.sql"),
         },
+        Upgrade {
+            number: 9,
+            name: "remember_incidents",
+            text: include_str!("../upgrades/0009_remember_incidents.sql"),
+        },
     ]
 );
 

@@ -1,5 +1,6 @@
 //! The commands, one file a noun.
 
+mod alert;
 pub mod completions;
 mod fleet;
 mod host;
@@ -57,6 +58,9 @@ pub enum Command {
     /// Live migrations that were made (admins; `vm migrate` makes one)
     #[command(subcommand)]
     Migration(migration::Command),
+    /// Alerts: what somebody should know, and silence (admins)
+    #[command(subcommand)]
+    Alert(alert::Command),
     /// Every host with every VM on it, as last seen (admins)
     Fleet,
     /// What uses how much, on a screen that is kept up to date, or for scripts
@@ -110,6 +114,7 @@ pub async fn run(command: Command, cx: &Context) -> Outcome {
         Command::Image(command) => image::run(command, cx).await,
         Command::Job(command) => job::run(command, cx).await,
         Command::Migration(command) => migration::run(command, cx).await,
+        Command::Alert(command) => alert::run(command, cx).await,
         Command::Fleet => fleet::run(cx).await,
         Command::Top(args) => top::run(args, cx).await,
         Command::Host(command) => host::run(command, cx).await,

@@ -8,7 +8,7 @@ mod backlog;
 pub mod exposition;
 mod graphite;
 mod lines;
-mod pause;
+pub(crate) mod pause;
 mod remote_write;
 mod totals;
 

@@ -362,12 +362,17 @@ impl Site {
 
     /// Ends the engine as kill -9 would and starts another on the same database and fleet.
     pub async fn kill_and_start(&mut self) {
+        self.kill_and_start_with(|_| {}).await;
+    }
+
+    /// As [`Site::kill_and_start`], with other settings.
+    pub async fn kill_and_start_with(&mut self, change: impl Fn(&mut Settings)) {
         if let Some(mut running) = self.running.take() {
             running.kill();
             running.stop().await;
         }
         self.engine.store().close().await;
-        self.engine = open(&self.fleet, self.folder.path(), self.ahead).await;
+        self.engine = open_with(&self.fleet, self.folder.path(), self.ahead, change).await;
         self.leases_run_out().await;
         self.running = Some(self.engine.start().await.unwrap());
     }

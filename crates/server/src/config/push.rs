@@ -16,12 +16,12 @@ use std::{
 };
 
 /// An address, or a table.
-trait OrTable: for<'de> Deserialize<'de> {
+pub(super) trait OrTable: for<'de> Deserialize<'de> {
     fn at(address: &str) -> Self;
 }
 
 /// Reads either.
-fn either<'de, T: OrTable, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+pub(super) fn either<'de, T: OrTable, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
     struct Either<T>(PhantomData<T>);
     impl<'de, T: OrTable> Visitor<'de> for Either<T> {
         type Value = T;
@@ -192,9 +192,9 @@ impl RemoteWrite {
     pub fn to(&self, usual: Duration) -> Result<ToRemoteWrite> {
         let table = &self.0;
         let credentials = match (&table.token_file, &table.username, &table.password_file) {
-            (Some(file), ..) => Credentials::Bearer(secret("token_file", file)?),
+            (Some(file), ..) => Credentials::Bearer(secret("remote_write token_file", file)?),
             (None, Some(name), Some(file)) => {
-                Credentials::Basic(name.clone(), secret("password_file", file)?)
+                Credentials::Basic(name.clone(), secret("remote_write password_file", file)?)
             }
             _ => Credentials::None,
         };
@@ -225,14 +225,11 @@ fn check_keep(of: &str, seconds: u64) -> Result<()> {
     Ok(())
 }
 
-fn secret(key: &str, file: &Path) -> Result<SecretString> {
-    let failed = || format!("can't read remote_write {key} {}", file.display());
+/// A secret from a file of its own; `key` names it in errors.
+pub(super) fn secret(key: &str, file: &Path) -> Result<SecretString> {
+    let failed = || format!("can't read {key} {}", file.display());
     let text = std::fs::read_to_string(file).with_context(failed)?;
     let text = text.trim();
-    ensure!(
-        !text.is_empty(),
-        "remote_write {key} {} is empty",
-        file.display()
-    );
+    ensure!(!text.is_empty(), "{key} {} is empty", file.display());
     Ok(text.into())
 }

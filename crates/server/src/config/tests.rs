@@ -35,6 +35,7 @@ fn the_examples_commented_keys_are_real_ones_too() {
     assert!(config.time_zone.is_some());
     assert!(config.database.is_some());
     assert_eq!((config.graphite.len(), config.remote_write.len()), (2, 2));
+    assert!(config.mail.is_some() && config.webhooks.len() == 2);
     // Every key of the structure is mentioned.
     let debug = format!("{:?}", Config::default());
     for key in debug
@@ -58,6 +59,37 @@ fn refusals_name_the_key_and_what_would_do() {
         ("disk_period_seconds = 90000", "to 86400"),
         ("places_period_seconds = 0", "places_period_seconds = 0"),
         ("[metrics]\nlisten = \"0.0.0.0:9177\"", "metrics.token_file"),
+        (
+            "[mail]\nserver = \"m:25\"\nfrom = \"a@b.c\"",
+            "server = \"m:25\"",
+        ),
+        (
+            "[mail]\nserver = \"m\"\nfrom = \"nobody\"",
+            "'nobody' is no mail address",
+        ),
+        (
+            "[mail]\nserver = \"m\"\nfrom = \"a@b.c\"\nusername = \"u\"",
+            "go together",
+        ),
+        (
+            "[mail]\nserver = \"m\"\nfrom = \"a@b.c\"\nusername = \"u\"\npassword_file = \"/p\"\ntls = \"none\"",
+            "in the clear",
+        ),
+        (
+            "[mail]\nserver = \"m\"\nfrom = \"a@b.c\"\npassword = \"p\"",
+            "password",
+        ),
+        ("webhooks = [\"ftp://x\"]", "http://"),
+        (
+            "webhooks = [\"https://u:p@x/\"]",
+            "without name and password",
+        ),
+        ("webhooks = [{}]", "url_file"),
+        ("webhooks = [{ url_file = \"/f\" }]", "needs a name"),
+        (
+            "webhooks = [\"https://x/a\", \"https://x/b\"]",
+            "given twice",
+        ),
         ("[metrics]\ntoken = \"x\"", "token"),
         ("graphite = [\"nowhere\"]", "host:port"),
         ("graphite = [\":2003\"]", "host:port"),

@@ -1,6 +1,7 @@
 //! One host: what it does, what is on it; changing it, putting it aside, removing it.
 
 use super::{
+    alerts,
     fleet::Seen,
     gather::{self, Wanted},
     hosts::{carrier_words, facts_words, room_words},
@@ -106,6 +107,7 @@ async fn page(
     };
     Ok(HostPage {
         frame: visit.page(host.name.clone(), "/hosts").await?,
+        alerts: alerts::about(visit, host.id.0).await?,
         id: host.id.to_string(),
         badge: badge::host(host.mode, seen.health),
         uri: host.uri.clone(),

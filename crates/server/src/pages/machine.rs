@@ -1,6 +1,7 @@
 //! One machine: what it does, its graphs, and what may be done with it.
 
 use super::{
+    alerts,
     gather::{self, Wanted},
     machines::{ends_soon, ssh_line},
     site::{Visit, again, done, job_words, show, typed_wrong},
@@ -127,6 +128,7 @@ async fn page(visit: &Visit, vm: Vm, asked: &StretchQuery, added: Added) -> Resu
         frame: visit
             .page(vm.name.clone(), if own { "/machines" } else { "/vms" })
             .await?,
+        alerts: alerts::about(visit, vm.id.0).await?,
         id: vm.id.to_string(),
         badge: vm.state.into(),
         note: vm.note.clone(),

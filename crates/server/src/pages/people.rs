@@ -1,6 +1,7 @@
 //! People, policy, audit, and the style guide of a debug build.
 
 use super::{
+    alert_policy,
     csv::Csv,
     gather,
     site::{AdminVisit, again, done, show, typed_wrong},
@@ -161,7 +162,7 @@ pub async fn role(visit: AdminVisit, Path(id): Path<UserId>, typed: Typed) -> Re
 
 fn policy_form(policy: &Policy) -> Form {
     let on = |yes: bool| if yes { "on" } else { "" };
-    Form::default()
+    let form = Form::default()
         .with(
             "accounts_active_at_once",
             on(policy.accounts_active_at_once),
@@ -181,7 +182,8 @@ fn policy_form(policy: &Policy) -> Form {
         .with("samples_hours", policy.history.samples_hours)
         .with("minutes_days", policy.history.minutes_days)
         .with("ten_minutes_days", policy.history.ten_minutes_days)
-        .with("hours_days", policy.history.hours_days)
+        .with("hours_days", policy.history.hours_days);
+    alert_policy::fill(form, &policy.alerts)
 }
 
 /// What measurements take on disk now, and will if they are kept so long.
@@ -260,6 +262,7 @@ fn typed_policy(typed: &Typed) -> Result<Policy, Error> {
             ten_minutes_days: need(typed, "ten_minutes_days")?,
             hours_days: need(typed, "hours_days")?,
         },
+        alerts: alert_policy::typed(typed)?,
     })
 }
 

@@ -2,8 +2,8 @@
 //! from this one list, so that nothing is served that is not in it.
 
 use super::{
-    approve, doors, fleet, heat, host, hosts, image_new, images, inbox, jobs, machine, machines,
-    migrations, networks, people, requests, search, storages,
+    alerts, approve, doors, fleet, heat, host, hosts, image_new, images, inbox, jobs, machine,
+    machines, migrations, networks, people, requests, search, storages,
 };
 use crate::{layers, state::AppState};
 use axum::{Router, extract::DefaultBodyLimit, routing};
@@ -80,6 +80,10 @@ pages! {
         get  "/inbox/{id}"              Admin  "GET /api/v1/requests/{id}/consideration" approve::one;
         post "/inbox/{id}/approve"      Admin  "POST /api/v1/requests/{id}/approve"     approve::approve;
         post "/inbox/{id}/refuse"       Admin  "POST /api/v1/requests/{id}/refuse"      approve::refuse;
+
+        get  "/alerts"                  Admin  "GET /api/v1/alerts"                     alerts::alerts;
+        get  "/alerts.csv"              Admin  "GET /api/v1/alerts"                     alerts::alerts_csv;
+        post "/alerts/{id}/silence"     Admin  "POST /api/v1/alerts/{id}/silence"       alerts::silence;
 
         get  "/fleet"                   Admin  "GET /api/v1/fleet"                      fleet::fleet;
         get  "/fleet.csv"               Admin  "GET /api/v1/fleet"                      fleet::fleet_csv;

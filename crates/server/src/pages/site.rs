@@ -18,6 +18,7 @@ use bellwether_api::Names;
 use bellwether_engine::{Admin, Engine};
 use bellwether_model::{
     Error, ErrorKind, VmId,
+    alert::{Incident, Rule},
     job::{Job, JobKind},
     people::{AccountState, User},
     request::Request,
@@ -140,16 +141,23 @@ impl Visit {
         let (records, open) = tokio::try_join!(store.records(), store.open_jobs())?;
         let mine = |job: &&Job| admin || job.owner == Some(self.actor.user);
         let jobs: Vec<Job> = open.iter().filter(mine).take(IN_STRIP).cloned().collect();
-        let (inbox, accounts) = if admin {
-            let requests = store.all_requests().await?;
+        let (inbox, accounts, alerts) = if admin {
+            let (requests, alerts) =
+                tokio::try_join!(store.all_requests(), store.open_incidents())?;
+            let now = self.engine().now();
+            // Leases end all the time, and their owners know.
+            let wants_somebody = |incident: &Incident| {
+                !incident.is_silent(now) && incident.key.rule != Rule::LeaseEnding
+            };
             let undecided = |request: &&Request| super::inbox::UNDECIDED.contains(&request.state);
             let waits = |user: &&User| user.state == AccountState::Waiting;
             (
                 requests.iter().filter(undecided).count(),
                 records.users.iter().filter(waits).count(),
+                alerts.iter().filter(|one| wants_somebody(one)).count(),
             )
         } else {
-            (0, 0)
+            (0, 0, 0)
         };
         let user = records.user(self.actor.user);
         let user = user
@@ -173,6 +181,7 @@ impl Visit {
             }),
             inbox: u32::try_from(inbox).unwrap_or(u32::MAX),
             accounts: u32::try_from(accounts).unwrap_or(u32::MAX),
+            alerts: u32::try_from(alerts).unwrap_or(u32::MAX),
             jobs: strip,
             ..self.frame(&title.into())
         })

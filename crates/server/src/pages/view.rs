@@ -1,6 +1,7 @@
 //! What each page shows, as data, with the template that prints it. Nothing here reads anything: a page's own module
 //! gathers, fills one of these in, and renders it. Every text is escaped by the templates; none is marked safe.
 
+pub mod alerts;
 pub mod assets;
 pub mod badge;
 pub mod chart;

@@ -2,6 +2,7 @@
 //! reads the store and what was last observed) and puts the answer into wire types; it decides nothing. The conventions
 //! are in `docs/api-design.md`.
 
+pub mod alerts;
 pub mod audit;
 pub mod events;
 pub mod fleet;

@@ -5,6 +5,7 @@
 mod access;
 mod accounts;
 mod acts;
+mod alerts;
 mod connections;
 mod dashboards;
 mod degraded;

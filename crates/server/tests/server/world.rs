@@ -51,7 +51,9 @@ impl World {
         let network = store.networks().await.unwrap().remove(0).id.to_string();
         site.token(&ada).await;
         let token = store.tokens(ada.user).await.unwrap().remove(0).id;
+        let alert = site.alert(&vm).await;
         let ids = vec![
+            ("alerts", alert.to_string()),
             ("tokens", token.to_string()),
             ("users", ada.user.to_string()),
             ("people", ada.user.to_string()),

@@ -21,6 +21,7 @@ mod addresses;
 mod faults;
 mod fleet;
 mod history;
+mod incidents;
 mod jobs;
 mod migrations;
 mod people;

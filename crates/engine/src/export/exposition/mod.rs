@@ -4,18 +4,20 @@
 //! VMs are told under the names of the common libvirt exporters (`libvirt_domain_*`), so that dashboards made for those
 //! mostly work; what is ours begins with `bellwether_`. `docs/monitoring.md` lists both and says which names differ.
 
+mod alerts;
 mod hosts;
 mod own;
 mod vms;
 
 use super::OutletStatus;
-use crate::{Engine, TaskStatus};
+use crate::{Engine, TaskStatus, alert::TargetStatus};
 use bellwether_model::{
     Result, Timestamp,
+    alert::Incident,
     host::HostHealth,
     observed::{HostSeen, Observed},
 };
-use bellwether_store::{Records, Tally};
+use bellwether_store::{NoticeTally, Records, Tally};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, prometheus_text, text},
@@ -36,6 +38,9 @@ pub struct Exposed {
     tallies: Arc<Vec<Tally>>,
     tasks: Vec<TaskStatus>,
     outlets: Vec<OutletStatus>,
+    open: Arc<[Incident]>,
+    notices: Vec<NoticeTally>,
+    told: Vec<TargetStatus>,
 }
 
 impl Exposed {
@@ -48,6 +53,9 @@ impl Exposed {
             tallies: engine.store().tallies().await?,
             tasks: engine.task_status(),
             outlets: engine.outlets(),
+            open: engine.store().open_incidents().await?,
+            notices: engine.store().notice_tallies().await?,
+            told: engine.told(),
         })
     }
     /// The moment.
@@ -58,7 +66,8 @@ impl Exposed {
     pub(in crate::export) fn give(&self, sink: &mut dyn Sink) -> fmt::Result {
         hosts::give(self, sink)?;
         vms::give(self, sink)?;
-        own::give(self, sink)
+        own::give(self, sink)?;
+        alerts::give(self, sink)
     }
     /// Gives all but VMs to `sink`.
     pub(in crate::export) fn give_totals(&self, sink: &mut dyn Sink) -> fmt::Result {

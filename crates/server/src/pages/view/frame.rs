@@ -74,6 +74,8 @@ pub struct Frame {
     pub path: String,
     /// Requests that wait for a decision.
     pub inbox: u32,
+    /// Alerts that are open.
+    pub alerts: u32,
     /// Accounts that wait to be let in.
     pub accounts: u32,
     /// Jobs that run, of this person or all.
@@ -109,7 +111,8 @@ pub struct NavItem {
 impl Frame {
     /// How many things wait for this person in all.
     pub fn waiting(&self) -> u32 {
-        self.inbox.saturating_add(self.accounts)
+        let waiting = self.inbox.saturating_add(self.accounts);
+        waiting.saturating_add(self.alerts)
     }
     /// The navigation of this person.
     pub fn nav(&self) -> Vec<NavGroup> {
@@ -119,6 +122,7 @@ impl Frame {
             count: match href {
                 "/inbox" => self.inbox,
                 "/people" => self.accounts,
+                "/alerts" => self.alerts,
                 _ => 0,
             },
             here: self.section == href,
@@ -140,6 +144,7 @@ impl Frame {
                 name: "",
                 items: vec![
                     item("/inbox", "Inbox"),
+                    item("/alerts", "Alerts"),
                     item("/fleet", "Fleet"),
                     item("/vms", "All machines"),
                     item("/migrations", "Migrations"),

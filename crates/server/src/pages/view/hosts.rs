@@ -1,7 +1,8 @@
 //! Hosts: the list, one host, adding one.
 
 use super::{
-    Badge, Form, Frame, List, Reading, fleet::SeenRow, machines::Happened, timeline::Timeline,
+    Badge, Form, Frame, List, Reading, alerts::OpenAlert, fleet::SeenRow, machines::Happened,
+    timeline::Timeline,
 };
 use askama::Template;
 
@@ -93,6 +94,8 @@ pub struct CarrierRow {
 pub struct HostPage {
     /// Frame.
     pub frame: Frame,
+    /// What is open about it.
+    pub alerts: Vec<OpenAlert>,
     /// Identifier.
     pub id: String,
     /// Name.

@@ -1,6 +1,6 @@
 //! What the requester sees: their machines, and one machine.
 
-use super::{Badge, Form, Frame, List, Reading, timeline::Timeline};
+use super::{Badge, Form, Frame, List, Reading, alerts::OpenAlert, timeline::Timeline};
 use askama::Template;
 
 /// A machine in the list of one's own.
@@ -141,6 +141,8 @@ pub struct RunningJob {
 pub struct Vm {
     /// Frame.
     pub frame: Frame,
+    /// What is open about it.
+    pub alerts: Vec<OpenAlert>,
     /// Identifier.
     pub id: String,
     /// Name.

@@ -1,7 +1,8 @@
 //! People, policy, audit.
 
-use super::{Badge, Form, Frame, List};
+use super::{super::alert_policy, Badge, Form, Frame, List};
 use askama::Template;
+use bellwether_model::alert::Rule;
 
 /// A person in the list.
 pub struct PersonRow {
@@ -61,6 +62,16 @@ pub struct PolicyPage {
     pub history: String,
     /// Version they are of.
     pub version: i64,
+}
+
+impl PolicyPage {
+    /// What alerts watch for: the name of its box, and its words.
+    pub fn rules(&self) -> Vec<(String, &'static str)> {
+        let rules = Rule::ALL.iter();
+        rules
+            .map(|rule| (alert_policy::box_of(*rule), rule.words()))
+            .collect()
+    }
 }
 
 /// A line of the audit log.

@@ -10,6 +10,7 @@ pub(super) fn pages(author: Author) -> Vec<Rendered> {
     let text = |good: &str| author.text(good);
     let host_page = |health: HostHealth| hosts::HostPage {
         frame: frame("host1", "/hosts", true),
+        alerts: super::alerts::open(author),
         id: "h1".into(),
         name: "host1".into(),
         badge: badge::host(HostMode::Active, health),

@@ -9,6 +9,10 @@ fn vm(state: VmState, hostile: bool) -> machines::Vm {
     let name = if hostile { HOSTILE } else { "thesis-db" };
     machines::Vm {
         frame: frame(name, "/machines", true),
+        alerts: match hostile {
+            true => super::alerts::open(Author::Hostile),
+            false => Vec::new(),
+        },
         id: "5b0b7a52-0f6e-4a1c-9d5e-2a3c1b0a7f11".into(),
         name: name.into(),
         badge: state.into(),

@@ -1,6 +1,7 @@
 //! Every page with made-up data: rendered in the tests, hostile text in every place that comes from outside, and written
 //! to `target/pages` to be looked at.
 
+mod alerts;
 mod doors;
 mod fleet;
 mod hosts;
@@ -49,6 +50,7 @@ use rendered;
 /// Every page.
 fn pages(author: Author) -> Vec<Rendered> {
     [
+        alerts::pages,
         doors::pages,
         machines::pages,
         requests::pages,
@@ -80,6 +82,7 @@ fn frame(title: &str, section: &'static str, admin: bool) -> Frame {
         }),
         path: section.into(),
         inbox: 3,
+        alerts: 2,
         accounts: 1,
         ..Frame::default()
     }
