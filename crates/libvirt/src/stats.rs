@@ -11,7 +11,8 @@ use bellwether_model::{
     observed::PowerState,
 };
 
-/// The groups of libvirt that hold what was asked for. `balloon` and `block` ask QEMU's monitor and are the dear ones.
+/// The groups of libvirt that hold what was asked for. `balloon` and `block` ask QEMU's monitor most and are the dear ones;
+/// since libvirt learnt `query-stats`, `cpu-total` and `vcpu` put one question each to it.
 pub(crate) fn libvirt_groups(groups: Groups) -> u32 {
     let mut asked = virt_sys::VIR_DOMAIN_STATS_STATE
         | virt_sys::VIR_DOMAIN_STATS_CPU_TOTAL
