@@ -29,6 +29,8 @@ words! {
         MigrationStuck = "migration_stuck",
         /// A lease ends soon.
         LeaseEnding = "lease_ending",
+        /// Measurements are not kept: their disk is full, or can't be written.
+        HistoryStopped = "history_stopped",
     }
 }
 
@@ -53,6 +55,8 @@ words! {
         Storage = "storage",
         /// A migration.
         Migration = "migration",
+        /// Bellwether itself; its identifier is all noughts.
+        Server = "server",
     }
 }
 

@@ -4,8 +4,8 @@ use crate::Ref;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What one person holds: VMs that are not gone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// What one person holds and uses: VMs that are not gone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PersonTotals {
     /// The person.
     pub user: Ref,
@@ -17,4 +17,10 @@ pub struct PersonTotals {
     pub memory_mib: u64,
     /// Disk, GiB.
     pub disk_gib: u64,
+    /// CPU in use, vCPUs, of the VMs of which it is known; absent where it is of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_vcpus: Option<f64>,
+    /// Memory the guests use, MiB, where their balloons report it; absent where none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_memory_mib: Option<u64>,
 }

@@ -81,6 +81,8 @@ pub fn timing(rule: Rule, policy: &AlertPolicy) -> Timing {
         }
         // They are facts, not figures.
         Rule::MigrationFailed | Rule::LeaseEnding => (Duration::ZERO, Duration::ZERO),
+        // A gap is there at once; one sample that got through is no end of it.
+        Rule::HistoryStopped => (Duration::ZERO, minutes(1)),
         _ => (minutes(policy.hold_minutes), minutes(policy.hold_minutes)),
     };
     Timing { hold, clear }
@@ -260,6 +262,7 @@ pub fn ending_words(rule: Rule, ending: Ending) -> &'static str {
         (Rule::PoolFilling, Ending::Better) => "It has room again.",
         (Rule::MigrationStuck, Ending::Better) => "It gets on again.",
         (Rule::MigrationStuck, Ending::Gone) => "It has ended.",
+        (Rule::HistoryStopped, Ending::Better) => "They are kept again.",
         (Rule::MigrationFailed, _) => "Its machine was moved again since, or a day has passed.",
         (Rule::LeaseEnding, _) => "It was extended, or has ended.",
         (_, Ending::Better) => "It is below the mark again.",

@@ -46,6 +46,7 @@ mod live;
 mod look;
 mod passwords;
 mod tasks;
+pub mod usage;
 
 pub use actor::{Actor, Admin};
 pub use clock::Clock;

@@ -69,6 +69,8 @@ words! {
         MigrationStuck = "migration_stuck",
         /// A lease ends soon.
         LeaseEnding = "lease_ending",
+        /// Measurements are not kept: their disk is full, or can't be written.
+        HistoryStopped = "history_stopped",
     }
 }
 
@@ -86,14 +88,17 @@ impl Rule {
             Rule::MigrationFailed => "Migration failed",
             Rule::MigrationStuck => "Migration stuck",
             Rule::LeaseEnding => "Lease ending",
+            Rule::HistoryStopped => "Measurements stopped",
         }
     }
     /// How bad it is.
     pub fn severity(self) -> Severity {
         match self {
-            Rule::HostStale | Rule::PoolFilling | Rule::MigrationFailed | Rule::MigrationStuck => {
-                Severity::Critical
-            }
+            Rule::HostStale
+            | Rule::PoolFilling
+            | Rule::MigrationFailed
+            | Rule::MigrationStuck
+            | Rule::HistoryStopped => Severity::Critical,
             _ => Severity::Warning,
         }
     }
@@ -124,6 +129,8 @@ words! {
         Storage = "storage",
         /// A migration.
         Migration = "migration",
+        /// Bellwether itself.
+        Server = "server",
     }
 }
 
@@ -149,6 +156,10 @@ impl AlertKey {
             id: id.into(),
             part: String::new(),
         }
+    }
+    /// Bellwether itself under a rule.
+    pub fn of_server(rule: Rule) -> Self {
+        Self::new(rule, About::Server, Uuid::nil())
     }
     /// A part of it.
     #[must_use]

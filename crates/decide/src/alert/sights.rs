@@ -54,6 +54,8 @@ pub struct Scene<'a> {
     pub migrations: &'a [MoveSeen<'a>],
     /// What was used of each storage, by its part (empty for a shared one, the host for a local one), lately.
     pub used: &'a BTreeMap<(StorageId, String), Vec<(Timestamp, u64)>>,
+    /// Why measurements are not kept, if they are not.
+    pub history: Option<&'a str>,
     /// The marks.
     pub policy: &'a Policy,
     /// Today, in the site's time zone.
@@ -94,6 +96,7 @@ pub fn sights(scene: &Scene<'_>, progress: &mut Progress) -> Vec<Sight> {
     let parts = parts(scene.storages, scene.observed);
     out.extend(parts.iter().map(|part| filling(scene, part)));
     of_migrations(scene, progress, &mut out);
+    out.push(of_history(scene));
     out.retain(|sight| scene.policy.alerts.watches(sight.key.rule));
     out
 }
@@ -118,6 +121,21 @@ fn text(condition: Condition, words: impl FnOnce() -> String) -> String {
     match condition {
         Condition::Bad => words(),
         _ => String::new(),
+    }
+}
+
+fn of_history(scene: &Scene<'_>) -> Sight {
+    Sight {
+        key: AlertKey::of_server(Rule::HistoryStopped),
+        name: "Bellwether".into(),
+        owner: None,
+        condition: match scene.history {
+            None => Condition::Good,
+            Some(_) => Condition::Bad,
+        },
+        text: scene.history.map_or_else(String::new, |why| {
+            format!("{why} Graphs have a gap until this is mended; everything else goes on.")
+        }),
     }
 }
 

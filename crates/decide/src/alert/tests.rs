@@ -167,6 +167,7 @@ struct World {
     storages: Vec<Storage>,
     moves: Vec<(Migration, Option<u64>)>,
     used: BTreeMap<(StorageId, String), Vec<(Timestamp, u64)>>,
+    history: Option<&'static str>,
     policy: Policy,
     progress: Progress,
 }
@@ -187,6 +188,7 @@ impl World {
             storages: vec![storage(1, StorageKind::Shared, &[1])],
             moves: Vec::new(),
             used: BTreeMap::new(),
+            history: None,
             policy: Policy::default(),
             progress: Progress::default(),
         }
@@ -211,6 +213,7 @@ impl World {
             storages: &self.storages,
             migrations: &moves,
             used: &self.used,
+            history: self.history,
             policy: &self.policy,
             today: day("2026-12-01"),
             now,
@@ -274,6 +277,18 @@ fn a_silent_host_is_told_and_nothing_is_known_of_what_it_carries() {
     assert_eq!(world.unknown().len(), 6, "{:?}", world.unknown());
     world.hosts[0].mode = HostMode::Maintenance;
     assert_eq!(world.bad(), [], "somebody works on it");
+}
+
+#[test]
+fn measurements_that_are_not_kept_are_told() {
+    let mut world = World::new();
+    world.history = Some("The disk is full.");
+    let said = world.bad();
+    assert_eq!(said[0].0, Rule::HistoryStopped);
+    assert!(
+        said[0].1.starts_with("The disk is full. Graphs"),
+        "{said:?}"
+    );
 }
 
 #[test]

@@ -55,6 +55,7 @@ pub async fn run(engine: &Engine) -> Result<()> {
         ..
     } = &mut *board;
     let nothing = Default::default();
+    let trouble = engine.history_trouble();
     let scene = Scene {
         hosts: &records.hosts,
         observed: &observed,
@@ -62,6 +63,7 @@ pub async fn run(engine: &Engine) -> Result<()> {
         storages: &records.storages,
         migrations: &moves,
         used: used.as_ref().map_or(&nothing, |(_, used)| used),
+        history: trouble.as_ref().map(|trouble| trouble.why.as_str()),
         policy: &records.policy,
         today: engine.today(),
         now,

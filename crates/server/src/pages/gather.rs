@@ -292,6 +292,7 @@ pub fn href_of(about: &str, id: &str) -> Option<String> {
         "image" => format!("/images/{id}"),
         "user" => "/people".into(),
         "policy" => "/policy".into(),
+        "server" => "/policy#h-history".into(),
         _ => return None,
     })
 }

@@ -2,7 +2,7 @@
 
 use super::{
     alert_policy,
-    csv::Csv,
+    csv::{Csv, Known, Thousandths},
     gather,
     site::{AdminVisit, again, done, show, typed_wrong},
     typed::Typed,
@@ -18,7 +18,7 @@ use crate::{
     rest::input::renamed,
 };
 use axum::response::Response;
-use bellwether_engine::{Engine, people as engine_people, policy as engine_policy};
+use bellwether_engine::{Engine, people as engine_people, policy as engine_policy, usage};
 use bellwether_model::{
     Error, GiB, MiB, UserId, Vcpus,
     people::{AccountState, Role, User},
@@ -67,7 +67,10 @@ async fn selected(visit: &AdminVisit, mut list: List) -> Result<(List, Vec<(User
 
 pub async fn people(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<Response> {
     let (list, rows) = selected(&visit, List::new("/people", &query, "login")).await?;
-    let zone = visit.engine().zone();
+    let engine = visit.engine();
+    let zone = engine.zone();
+    let used = usage::by_person(&*engine.store().records().await?, &engine.observed());
+    let used = |user| used.get(&user).copied().unwrap_or_default();
     show(&People {
         frame: visit.page("People", "/people").await?,
         list,
@@ -83,7 +86,9 @@ pub async fn people(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result
                 admin: user.role == Role::Admin,
                 vms: total.vms,
                 vcpus: total.vcpus.0,
+                used_vcpus: used(user.id).vcpus.map(words::number),
                 memory: words::memory_text(total.memory),
+                used_memory: used(user.id).memory.map(words::memory_text),
                 disk: total.disk.to_string(),
                 since: words::moment(user.created_at, zone),
                 may_activate: user.state != AccountState::Active,
@@ -110,9 +115,14 @@ pub async fn people_csv(visit: AdminVisit, Query(query): Query<ListQuery>) -> Re
         "vcpus",
         "memory_mib",
         "disk_gib",
+        "used_vcpus",
+        "used_memory_mib",
     ];
+    let engine = visit.engine();
+    let used = usage::by_person(&*engine.store().records().await?, &engine.observed());
     let mut file = Csv::new(head, rows.len());
     for (user, total) in rows {
+        let used = used.get(&user.id).copied().unwrap_or_default();
         file.row([
             &user.id,
             &user.login,
@@ -124,6 +134,8 @@ pub async fn people_csv(visit: AdminVisit, Query(query): Query<ListQuery>) -> Re
             &total.vcpus.0,
             &total.memory.0,
             &total.disk.0,
+            &Known(used.vcpus.map(Thousandths)),
+            &Known(used.memory.map(|memory| memory.0)),
         ]);
     }
     Ok(file.answer("people"))

@@ -2,6 +2,7 @@
 
 use crate::{daemon::Daemon, hosts::until};
 use bellwether_api::{
+    alert::{AlertQuery, AlertRule},
     host::HostInput,
     metrics::{HistoryQuery, HistoryStatus, MetricsQuery},
 };
@@ -110,6 +111,17 @@ async fn a_full_disk_stops_the_history_with_an_alarm_and_nothing_else() {
         })
         .await
         .unwrap();
+
+    until("an alert is open", || async {
+        let alerts = daemon
+            .client
+            .alerts(&AlertQuery::default(), 100)
+            .await
+            .unwrap();
+        let mut alerts = alerts.value.items.into_iter();
+        alerts.find(|alert| alert.rule == AlertRule::HistoryStopped)
+    })
+    .await;
 
     disk.grow();
     until("measurements are kept again", || async {

@@ -150,8 +150,13 @@ impl Hosts {
         std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
     }
 
-    /// Kills a host's libvirtd, as a crash would: the one of that name in the host's own process namespace.
+    /// Kills a host's libvirtd, as a crash would.
     pub fn kill_libvirtd(&self, host: usize) {
+        signal(self.libvirtd(host), "-KILL");
+    }
+
+    /// The process of a host's libvirtd: the one of that name in the host's own process namespace.
+    pub fn libvirtd(&self, host: usize) -> u32 {
         let init = self.lab.hosts[host].init.unwrap();
         let namespace = |pid: i32| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
         let here = namespace(init.pid).unwrap();
@@ -164,7 +169,7 @@ impl Hosts {
                 named.is_ok_and(|name| name == "libvirtd\n")
                     && namespace(*pid).as_ref() == Some(&here)
             });
-        signal(pid.unwrap().unsigned_abs(), "-KILL");
+        pid.unwrap().unsigned_abs()
     }
 }
 

@@ -8,6 +8,7 @@ mod asleep;
 mod daemon;
 mod dashboards;
 mod full_disk;
+mod gaps;
 mod hosts;
 mod house;
 mod killed;

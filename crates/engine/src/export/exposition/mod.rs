@@ -183,7 +183,7 @@ impl Samples for TextOf<'_> {
 }
 
 /// Whether what was seen of the host is told: of one that can't be reached nobody knows how it is now.
-fn is_told(seen: &HostSeen) -> bool {
+pub(crate) fn is_told(seen: &HostSeen) -> bool {
     matches!(seen.health, HostHealth::Ready | HostHealth::Stale)
 }
 

@@ -1,7 +1,8 @@
 //! Bellwether's own: people, requests, jobs, migrations, tasks.
 
-use super::{super::OutletStatus, Exposed, Kind, Sink, is_told};
-use bellwether_model::{GiB, MiB, UserId, Vcpus, VmId, migration::MigrationOutcome};
+use super::{super::OutletStatus, Exposed, Kind, Sink};
+use crate::usage::{self, Usage};
+use bellwether_model::{GiB, MiB, UserId, Vcpus, migration::MigrationOutcome};
 use bellwether_store::Tally;
 use std::{collections::BTreeMap, fmt};
 
@@ -12,8 +13,7 @@ struct Held {
     vcpus: Vcpus,
     memory: MiB,
     disk: GiB,
-    used_vcpus: Option<f64>,
-    used_memory: Option<MiB>,
+    usage: Usage,
 }
 
 type OfPerson = (&'static str, &'static str, fn(&Held) -> Option<f64>);
@@ -40,12 +40,12 @@ const PEOPLE: &[OfPerson] = &[
     (
         "bellwether_person_used_vcpus",
         "CPU a person's VMs use, of those of which it is known.",
-        |held| held.used_vcpus,
+        |held| held.usage.vcpus,
     ),
     (
         "bellwether_person_used_memory_bytes",
         "Memory a person's guests use, where their balloons report it.",
-        |held| held.used_memory.map(|memory| memory.bytes() as f64),
+        |held| held.usage.memory.map(|memory| memory.bytes() as f64),
     ),
 ];
 
@@ -106,20 +106,8 @@ fn held(exposed: &Exposed) -> BTreeMap<UserId, Held> {
         held.memory += vm.memory;
         held.disk += vm.disk;
     }
-    let told = exposed.observed.each().filter(|seen| is_told(seen));
-    let seen = told.flat_map(|host| &host.vms);
-    for seen in seen.filter(|seen| !seen.migrating) {
-        let Some(vm) = exposed.records.vm(VmId(seen.uuid)) else {
-            continue;
-        };
-        let held = all.entry(vm.owner).or_default();
-        // What is known of none of them is not nothing.
-        if let Some(cpu) = seen.cpu {
-            held.used_vcpus = Some(held.used_vcpus.unwrap_or(0.0) + cpu);
-        }
-        if let Some(memory) = seen.memory_used {
-            held.used_memory = Some(held.used_memory.unwrap_or_default() + memory);
-        }
+    for (user, usage) in usage::by_person(&exposed.records, &exposed.observed) {
+        all.entry(user).or_default().usage = usage;
     }
     all
 }

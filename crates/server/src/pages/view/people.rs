@@ -22,8 +22,12 @@ pub struct PersonRow {
     pub vms: u32,
     /// vCPUs.
     pub vcpus: u32,
+    /// vCPUs in use, where it is known.
+    pub used_vcpus: Option<String>,
     /// Memory.
     pub memory: String,
+    /// Memory the guests use, where it is known.
+    pub used_memory: Option<String>,
     /// Disk.
     pub disk: String,
     /// Since.

@@ -18,6 +18,8 @@ pub(super) fn pages(author: Author) -> Vec<Rendered> {
         admin,
         vms: 2,
         vcpus: 4,
+        used_vcpus: Some("1.2".into()),
+        used_memory: Some("3.1 GiB".into()),
         memory: "8 GiB".into(),
         disk: "60 GiB".into(),
         since: "1 Oct 2026".into(),
