@@ -6,6 +6,7 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader, Write},
+    path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -43,6 +44,13 @@ impl Server {
         let kib: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
         kib / 1024.0
     }
+    /// Ends it, has something done to its data, and starts it again, at another address.
+    pub async fn while_stopped(&mut self, what: impl Future<Output = ()>) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        what.await;
+        (self.child, self.base) = serve(&self.folder.path().join("bellwetherd.toml"));
+    }
     /// Its data folder.
     pub fn data(&self) -> std::path::PathBuf {
         self.folder.path().join("data")
@@ -77,9 +85,19 @@ pub fn start() -> Server {
         .unwrap();
     writeln!(create.stdin.take().unwrap(), "{PASSWORD}").unwrap();
     assert!(create.wait().unwrap().success());
+    let (child, base) = serve(&file);
+    Server {
+        child,
+        base,
+        folder,
+    }
+}
+
+/// Starts one by this configuration; its address.
+fn serve(file: &Path) -> (Child, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_bellwetherd"))
         .arg("--config")
-        .arg(&file)
+        .arg(file)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -97,11 +115,7 @@ pub fn start() -> Server {
         .unwrap();
     // Read on, or the server would wait for whoever reads its log.
     std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-    Server {
-        child,
-        base,
-        folder,
-    }
+    (child, base)
 }
 
 /// Somebody who asks.

@@ -72,6 +72,16 @@ pub fn prometheus(folder: &Path, address: SocketAddr, scraped: SocketAddr) -> Se
     )
 }
 
+/// A VictoriaMetrics that may be written to, and shows at once what was.
+pub fn victoria_metrics(folder: &Path, address: SocketAddr) -> Server {
+    Server::start(
+        Command::new("victoria-metrics")
+            .arg(format!("-storageDataPath={}", folder.display()))
+            .arg(format!("-httpListenAddr={address}"))
+            .arg("-search.latencyOffset=0s"),
+    )
+}
+
 /// A carbon-cache that keeps a value a second, and writes each at once.
 pub fn carbon(folder: &Path, lines: SocketAddr) -> Server {
     let (pickle, queries) = (free_address(), free_address());

@@ -3,7 +3,7 @@
 //! there by `BELLWETHER_TEST_MONITORING`.
 
 use crate::{
-    monitoring::{carbon, free_address, prometheus, wanted},
+    monitoring::{carbon, free_address, prometheus, victoria_metrics, wanted},
     site::{Site, config, get},
 };
 use bellwether_engine::export::{Credentials, Push, ToGraphite, ToRemoteWrite};
@@ -14,7 +14,7 @@ use std::{
     collections::BTreeSet,
     io::Write,
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
 };
@@ -117,6 +117,68 @@ async fn prometheus_scrapes_and_is_written_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn victoria_metrics_has_every_second_though_it_was_away_in_between() {
+    if !wanted() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let address = free_address();
+    let push = Push {
+        remote_write: vec![ToRemoteWrite {
+            url: format!("http://{address}/api/v1/write"),
+            credentials: Credentials::None,
+            every: Duration::from_secs(1),
+            keep: KEEP,
+        }],
+        ..Push::default()
+    };
+    let mut site = Site::pushing(config(""), SimFleet::new(SimSpec::new("site", 2)), push).await;
+    let (image, _) = site.furnish().await;
+    let name = "a \"b\" \\ 机器.x/y";
+    let vm = site.vm(&site.user("ada").await, &image, name).await;
+    let info = format!("bellwether_vm_info{{uuid=\"{}\"}}", vm.id);
+    let samples = "count_over_time(bellwether_person_vms{owner=\"ada\"}[1h])";
+    let mut before = 0.0;
+    for _ in 0..2 {
+        let server = victoria_metrics(folder.path(), address);
+        site.until("it knows the VM and gets more", async |_| {
+            let known = query(address, &info).await;
+            let named = known.iter().any(|(labels, _)| labels["name"] == name);
+            let counted = query(address, samples).await;
+            named
+                && counted
+                    .first()
+                    .is_some_and(|(_, count)| *count > before + 2.0)
+        })
+        .await;
+        before = query(address, samples).await[0].1;
+        server.end();
+        tokio::time::sleep(Duration::from_secs(4)).await;
+    }
+    let _server = victoria_metrics(folder.path(), address);
+    // What was measured while it was away is written when it is back: no second is missing.
+    site.until("there is no gap", async |_| {
+        let counted = query(address, samples).await;
+        let at = |which: &str| samples.replace("count_over_time", which);
+        let first = query(address, &at("tfirst_over_time")).await;
+        let last = query(address, &at("tlast_over_time")).await;
+        match (counted.first(), first.first(), last.first()) {
+            (Some((_, count)), Some((_, first)), Some((_, last))) => {
+                *count > before + 4.0 && *count >= last - first - 1.0
+            }
+            _ => false,
+        }
+    })
+    .await;
+    let outlets = site.engine.outlets();
+    assert_eq!(
+        (outlets[0].refused, outlets[0].dropped),
+        (0, 0),
+        "{outlets:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn promtool_finds_nothing_wrong() {
     if !wanted() {
         return;
@@ -193,4 +255,54 @@ async fn carbon_has_every_second_though_it_was_away_in_between() {
         .count();
     assert_eq!(gaps, 0, "{known:?}");
     assert_eq!(site.engine.outlets()[0].dropped, 0);
+}
+
+/// Every file below the folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .flat_map(|entry| match entry.path() {
+            path if path.is_dir() => files(&path),
+            path => vec![path],
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn carbon_takes_tagged_names() {
+    if !wanted() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let address = free_address();
+    let push = Push {
+        graphite: vec![ToGraphite {
+            address: address.to_string(),
+            prefix: "site".into(),
+            tagged: true,
+            keep: KEEP,
+        }],
+        ..Push::default()
+    };
+    let mut site = Site::pushing(config(""), SimFleet::new(SimSpec::new("site", 2)), push).await;
+    let (image, _) = site.furnish().await;
+    let ada = site.user("ada").await;
+    let vm = site.vm(&ada, &image, "b;a=c d/机器").await;
+    let _carbon = carbon(folder.path(), address);
+    // carbon keeps what has tags below `_tagged`, the whole name as that of the file.
+    site.until("it keeps the VM's CPU with its tags", async |_| {
+        files(&folder.path().join("whisper/_tagged"))
+            .iter()
+            .any(|file| {
+                let name = file.file_name().unwrap_or_default().to_string_lossy();
+                name.contains("vm_DOT_cpu;")
+                    && name.contains(";owner=ada;")
+                    && name.contains(&format!(";uuid={}", vm.id))
+                    && !whisper(file).is_empty()
+            })
+    })
+    .await;
 }
