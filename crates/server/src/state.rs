@@ -2,7 +2,7 @@
 
 use crate::{
     config::Config,
-    graphed::heat::HostHeat,
+    graphed::heat::{self, HostHeat},
     limit::Limits,
     memo::{Memo, Same},
     pages::{
@@ -31,8 +31,8 @@ pub struct Drawn {
     pub pieces: DrawnPieces,
     /// The table under it, as whoever looked last wanted it: most look at it as it is at first.
     pub table: Memo<(LookNow, ListQuery), (List, Vec<SeenRow>)>,
-    /// How hot every host was, over the stretch of this word that ended in this period.
-    pub heat: Memo<(Option<&'static str>, i64), Vec<HostHeat>>,
+    /// How hot every host was, over each stretch that is shown, as of a period.
+    pub heat: [Memo<i64, Vec<HostHeat>>; heat::RANGES.len()],
 }
 
 /// A cheap clone of what the handlers share.

@@ -85,16 +85,22 @@ async function ask(address) {
   return response.ok ? response.json() : null;
 }
 
+/** Where the points of what a figure shows now are got. @param {HTMLElement} figure */
+function question(figure) {
+  const { source, from, until, step } = figure.dataset;
+  if (!source) return '';
+  // By the server's clock, from where the graph it drew begins until where it ends, or its now.
+  const moment = (/** @type {string} */ seconds) => new Date(Number(seconds) * 1000).toISOString();
+  const query = new URLSearchParams({ from: moment(from ?? '0'), step_seconds: step ?? '10' });
+  if (until) query.set('until', moment(until));
+  return `${source}&${query}`;
+}
+
 /** @param {HTMLElement} figure @param {Map<string, Promise<any>>} answers by address: graphs of one page ask for the same */
 async function refresh(figure, answers) {
   const id = figure.dataset.graph ?? '';
-  const source = figure.dataset.source;
-  if (!source) return;
-  // By the server's clock, from where the graph it drew begins until where it ends, or its now.
-  const moment = (/** @type {string} */ seconds) => new Date(Number(seconds) * 1000).toISOString();
-  const query = new URLSearchParams({ from: moment(figure.dataset.from ?? '0'), step_seconds: figure.dataset.step ?? '10' });
-  if (figure.dataset.until) query.set('until', moment(figure.dataset.until));
-  const address = `${source}&${query}`;
+  const address = question(figure);
+  if (!address) return;
   if (!answers.has(address)) answers.set(address, ask(address));
   const metrics = await answers.get(address);
   if (!metrics) return;
@@ -102,7 +108,8 @@ async function refresh(figure, answers) {
   /** @type {[string, string][]} */
   const pairs = JSON.parse(traces);
   const [times, ...raw] = columns(metrics, pairs.map(([key]) => key), Number(figure.dataset.scale ?? 1));
-  if ((times?.length ?? 0) < 2) return; // what the server drew says why there is nothing
+  // Somebody chose another stretch meanwhile: that answer is under way.
+  if (address !== question(figure)) return;
   const data = [times, ...('stacked' in figure.dataset ? piled(raw) : raw)];
   const range = [Date.parse(metrics.from) / 1000, Date.parse(metrics.until) / 1000];
   const known = drawn.get(id);
@@ -140,7 +147,7 @@ function draw(figure, labels, data, raw, range) {
   const zone = figure.dataset.zone ?? 'UTC';
   const [clock, day] = [written(zone, CLOCK), written(zone, DAY)];
   const [second, dayClock] = [written(zone, { ...CLOCK, second: '2-digit' }), written(zone, { ...DAY, ...CLOCK })];
-  const plain = canvas.querySelector('svg');
+  const observer = new ResizeObserver(() => plot.setSize({ width: canvas.clientWidth, height: plot.height }));
   const lane = figure.classList.contains('labelled') ? LANE * ROW + 4 : 8;
   const times = (/** @type {any} */ _, /** @type {number[]} */ at, /** @type {number} */ _axis, /** @type {number} */ _space, /** @type {number} */ step) =>
     at.map((seconds) => (step >= 86400 || clock(seconds) === '00:00' ? day(seconds) : step < 60 ? second(seconds) : clock(seconds)));
@@ -166,19 +173,20 @@ function draw(figure, labels, data, raw, range) {
         const at = u.cursor.idx;
         if (!readout) return;
         if (at == null || u.cursor.left < 0) { readout.textContent = ''; return; }
-        const long = range[1] - range[0] > 2 * 86400;
+        const [from, until] = plot?.range ?? range;
+        const long = until - from > 2 * 86400;
         const values = labels.map((label, n) => `${labels.length > 1 ? `${label} ` : ''}${say(unit, raw[n]?.[at])}`);
         readout.textContent = `${(long ? dayClock : second)(u.data[0][at])}: ${values.join(', ')}`;
       }],
       setSelect: [(/** @type {any} */ u) => chosen(u)],
       draw: [(/** @type {any} */ u) => marks(u, figure, ink, font)],
+      destroy: [() => observer.disconnect()],
     },
   }, data, canvas);
   plot.range = range;
-  if (plain) plain.remove();
-  canvas.querySelector('.no-data')?.remove();
+  canvas.querySelector('svg')?.remove();
   describe(figure);
-  new ResizeObserver(() => plot.setSize({ width: canvas.clientWidth, height: plot.height })).observe(canvas);
+  observer.observe(canvas);
   return plot;
 }
 

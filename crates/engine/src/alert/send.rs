@@ -71,6 +71,9 @@ async fn send_all(engine: &Engine, target: &Target) {
     }
 }
 
+/// Owners in a row who could not be told before it is taken for the mail server's trouble.
+const LATER_OWNERS: u32 = 5;
+
 /// Sends what waits, together; none where nothing does. Who is killed in between is followed by one that sends it again,
 /// once the hold is over.
 async fn round(engine: &Engine, target: &Target) -> Result<Option<Sent>> {
@@ -89,14 +92,23 @@ async fn round(engine: &Engine, target: &Target) -> Result<Option<Sent>> {
         return Ok(None);
     }
     let mut worst = Sent::Taken;
+    let mut later = 0;
+    // One owner's full mailbox is nothing to the others; where nobody gets anything it is the server.
+    let enough = match target.way {
+        Way::Owner(_) => LATER_OWNERS,
+        _ => 1,
+    };
     for items in groups(engine, target, notices).await? {
         let sent = send(engine, target, &items).await?;
         write(engine, &items, &sent).await?;
-        let goes_on = !matches!(sent, Sent::Later(..));
+        later = match sent {
+            Sent::Later(..) => later + 1,
+            _ => 0,
+        };
         if !matches!(sent, Sent::Taken) {
             worst = sent;
         }
-        if !goes_on {
+        if later >= enough {
             break;
         }
     }

@@ -1,9 +1,12 @@
 //! How hot every host was over a stretch of time: CPU, memory and contention as shares of the host, in a few cells each.
 
-use super::stretch::Stretch;
+use super::{Whole, stretch::Stretch};
 use bellwether_engine::Engine;
 use bellwether_model::{HostId, Result, Timestamp, host::Host, signal};
 use bellwether_store::{Point, SeriesKey};
+
+/// The named stretches whose heat is shown.
+pub const RANGES: [&str; 4] = ["quarter", "hour", "day", "week"];
 
 /// Cells of a stretch at most.
 pub const CELLS: u32 = 48;
@@ -67,6 +70,8 @@ pub fn cell_seconds(stretch: &Stretch) -> u32 {
 pub async fn of(engine: &Engine, stretch: &Stretch) -> Result<Vec<HostHeat>> {
     let records = engine.store().records().await?;
     let step = cell_seconds(stretch);
+    let every = engine.history().step(stretch.from, step);
+    let observed = engine.observed();
     let wanted = [
         signal::host::CPU,
         signal::host::MEMORY,
@@ -80,13 +85,12 @@ pub async fn of(engine: &Engine, stretch: &Stretch) -> Result<Vec<HostHeat>> {
     let history = engine.history();
     let series = history.range(&keys, stretch.from, stretch.to, step).await?;
     let heat = |(host, series): (&Host, &[bellwether_store::Series])| {
-        let cores = f64::from(host.cores.max(1));
-        // Memory is measured in MiB.
-        let whole = [cores, (host.memory.0.max(1)) as f64, cores];
+        let whole = Whole::of(host, observed.host(host.id));
+        let whole = [whole.cores, whole.memory_mib, whole.cores];
         let mut cells = series
             .iter()
             .zip(whole)
-            .map(|(series, whole)| cells(&series.points, stretch.from, step, whole));
+            .map(|(series, whole)| cells(&series.points, stretch.from, (step, every), whole));
         let mut next = || cells.next().unwrap_or_default();
         HostHeat {
             host: host.id,
@@ -106,16 +110,20 @@ pub async fn of(engine: &Engine, stretch: &Stretch) -> Result<Vec<HostHeat>> {
     Ok(all)
 }
 
-/// Points by cell; of several in one the last, for they were rolled up to the length of a cell already.
-fn cells(points: &[Point], from: Timestamp, step: u32, whole: f64) -> Cells {
+/// Points by cell of `step` seconds; each stands for `every` seconds, which are more where it is not kept finer.
+fn cells(points: &[Point], from: Timestamp, (step, every): (u32, u32), whole: f64) -> Cells {
     let mut cells = vec![None; CELLS as usize];
-    let half = i64::from(step) / 2;
-    let last = cells.len() - 1;
+    let (step, every) = (i64::from(step), i64::from(every));
+    let last = i64::from(CELLS) - 1;
     for (at, average, ..) in points {
-        let index = (at.seconds() - from.seconds() + half).div_euclid(i64::from(step));
+        let share = Some((f64::from(*average) / whole) as f32);
+        let first = (at.seconds() - from.seconds() + step / 2).div_euclid(step);
         // The span that is not over yet may have its middle ahead.
-        if let Ok(index) = usize::try_from(index) {
-            cells[index.min(last)] = Some((f64::from(*average) / whole) as f32);
+        let first = first.min(last);
+        for cell in first..=(first + every / step - 1).clamp(first, last) {
+            if let Ok(cell) = usize::try_from(cell) {
+                cells[cell] = share;
+            }
         }
     }
     cells
@@ -132,18 +140,22 @@ mod tests {
     #[test]
     fn points_fall_into_their_cells_as_shares() {
         let points = [(at(120), 2.0, 2.0, 2.0), (at(240), 4.0, 4.0, 4.0)];
-        let cells = cells(&points, at(100), 60, 8.0);
+        let cells = cells(&points, at(100), (60, 60), 8.0);
         assert_eq!(cells.len(), CELLS as usize);
         assert_eq!(cells[..4], [Some(0.25), None, Some(0.5), None]);
         assert_eq!(average(&cells), Some(0.375));
         assert_eq!(newest(&cells), None, "that was long ago");
         let begun = [(at(100 + 48 * 60 - 5), 8.0, 8.0, 8.0)];
-        let now = super::cells(&begun, at(100), 60, 8.0);
+        let now = super::cells(&begun, at(100), (60, 60), 8.0);
         assert_eq!(
             newest(&now),
             Some(1.0),
             "a span that is not over yet counts"
         );
+        let coarse = [(at(40), 8.0, 8.0, 8.0)];
+        let coarse = super::cells(&coarse, at(100), (60, 240), 8.0);
+        let full = Some(1.0);
+        assert_eq!(coarse[..4], [full, full, full, None]);
     }
 
     #[test]

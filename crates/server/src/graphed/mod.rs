@@ -7,7 +7,8 @@ pub mod stretch;
 
 use bellwether_engine::Engine;
 use bellwether_model::{
-    HostId, Result, Timestamp, VmId, migration::Migration, signal::Entity, vm::Vm,
+    HostId, Result, Timestamp, VmId, host::Host, migration::Migration, observed::HostSeen,
+    signal::Entity, vm::Vm,
 };
 use bellwether_store::MigrationQuery;
 use uuid::Uuid;
@@ -44,6 +45,28 @@ impl Graphed<'_> {
         match self {
             Self::Host(host) => engine.store().migrations_of_host(host, since, MOST).await,
             Self::Vm(vm) => of_vm(engine, vm.id, since).await,
+        }
+    }
+}
+
+/// What a host has, whatever of it is offered: what its use is a share of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Whole {
+    /// Cores.
+    pub cores: f64,
+    /// Memory, MiB.
+    pub memory_mib: f64,
+}
+
+impl Whole {
+    /// Of this host as it was last seen; what it offers where it has not said what it has.
+    pub fn of(host: &Host, seen: Option<&HostSeen>) -> Self {
+        let facts = seen.and_then(|seen| seen.facts.as_ref());
+        let cores = facts.map_or(host.cores, |facts| facts.cores);
+        let memory = facts.map_or(host.memory, |facts| facts.memory);
+        Self {
+            cores: f64::from(cores.max(1)),
+            memory_mib: memory.0.max(1) as f64,
         }
     }
 }

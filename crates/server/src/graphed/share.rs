@@ -10,7 +10,10 @@ use bellwether_model::{
     signal::{self, Signal},
 };
 use bellwether_store::SeriesKey;
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// VMs told by name where nothing else is asked for; the others are one part.
 pub const USUAL_PARTS: usize = 7;
@@ -120,6 +123,13 @@ pub async fn of(
         points.into_iter().map(average).collect()
     };
     let whole = points(series.pop());
+    // What is looked at seldomer than the step leaves no hole.
+    let paces = engine.settings().paces;
+    let pace = match shared {
+        Shared::Cpu => engine.settings().period,
+        Shared::Memory => paces.memory,
+    };
+    let every = u64::from(stretch.step).max(pace.as_secs());
     let parts = vms
         .into_iter()
         .zip(series)
@@ -134,7 +144,34 @@ pub async fn of(
                 points,
             }
         });
-    Ok(largest(parts.collect(), whole, most))
+    let mut parts: Vec<Part> = parts.collect();
+    carry(&mut parts, Duration::from_secs(every) * 5 / 2);
+    Ok(largest(parts, whole, most))
+}
+
+/// Where others have a point and a part has none, but had one no longer ago than `most`, it goes on as it was: one that was
+/// passed over in a look, as those that move are, is no notch in what lies on it.
+fn carry(parts: &mut [Part], most: Duration) {
+    let times: BTreeSet<Timestamp> = parts
+        .iter()
+        .flat_map(|part| part.points.iter().map(|(at, _)| *at))
+        .collect();
+    for part in parts {
+        let mut known = std::mem::take(&mut part.points).into_iter().peekable();
+        let mut last: Option<(Timestamp, f64)> = None;
+        for at in &times {
+            let here = known.next_if(|(time, _)| time == at);
+            last = here.or(last);
+            let again = known.peek().is_some();
+            match (here, last) {
+                (Some(point), _) => part.points.push(point),
+                (None, Some((since, value))) if again && at.since(since) <= most => {
+                    part.points.push((*at, value));
+                }
+                _ => {}
+            }
+        }
+    }
 }
 
 /// When the VM was on the host, from its moves to and from there (in any order) and whether it is there now.
@@ -238,6 +275,34 @@ mod tests {
         };
         assert_eq!(stays(vm, here, true, &[failed]), [(begin, end)]);
         assert_eq!(stays(VmId::new(), here, true, &[back]), [(begin, end)]);
+    }
+
+    #[test]
+    fn one_that_was_passed_over_goes_on_as_it_was() {
+        let part = |points: &[(i64, f64)]| Part {
+            vm: VmId::new(),
+            name: String::new(),
+            points: points.iter().map(|(t, value)| (at(*t), *value)).collect(),
+        };
+        let mut parts = [
+            part(&[(0, 1.0), (20, 3.0), (90, 5.0)]),
+            part(&[
+                (0, 1.0),
+                (10, 1.0),
+                (20, 1.0),
+                (30, 1.0),
+                (50, 1.0),
+                (90, 1.0),
+            ]),
+            part(&[(0, 2.0)]),
+        ];
+        carry(&mut parts, Duration::from_secs(25));
+        let carried: Vec<(Timestamp, f64)> = [(0, 1.0), (10, 1.0), (20, 3.0), (30, 3.0), (90, 5.0)]
+            .map(|(t, value)| (at(t), value))
+            .into();
+        assert_eq!(parts[0].points, carried);
+        assert_eq!(parts[1].points.len(), 6);
+        assert_eq!(parts[2].points.len(), 1, "it is gone, not passed over");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Which stretch of time a page's graphs show: one of a few named ones that end now, the whole lease, or one somebody
 //! chose by zooming.
 
+use bellwether_engine::Engine;
 use bellwether_model::{
     Timestamp,
     time::{day_end, day_start},
@@ -103,6 +104,15 @@ impl Stretch {
             to: now,
             step: step_of(seconds),
             follows: true,
+        }
+    }
+
+    /// The same with the step there is: further back it is no longer kept as finely as a short stretch asks for.
+    #[must_use]
+    pub fn as_kept(self, engine: &Engine) -> Self {
+        Self {
+            step: engine.history().step(self.from, self.step),
+            ..self
         }
     }
 

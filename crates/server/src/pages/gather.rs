@@ -7,7 +7,7 @@ use super::view::{
 };
 use crate::{
     graphed::{
-        Graphed,
+        Graphed, Whole,
         marks::Mark,
         share::{self, Parts, Shared},
         stretch::Stretch,
@@ -15,7 +15,7 @@ use crate::{
     told::{told, tone},
 };
 use bellwether_engine::Engine;
-use bellwether_model::{GiB, MiB, Result, Timestamp, UserId, Vcpus, host::Host, signal::Signal};
+use bellwether_model::{GiB, HostId, MiB, Result, Timestamp, UserId, Vcpus, signal::Signal};
 use bellwether_store::{AuditQuery, SeriesKey};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -176,21 +176,17 @@ pub async fn graphs(
 /// Draws who takes how much of a host over the stretch.
 pub async fn stacked(
     engine: &Engine,
-    host: &Host,
+    (host, whole): (HostId, Whole),
     stretch: &Stretch,
     marks: &[Mark],
 ) -> Result<Vec<Graph>> {
     let paces = engine.settings().paces;
-    let cpu = (Shared::Cpu, Unit::Cores, 1.0, f64::from(host.cores.max(1)));
-    let memory = (
-        Shared::Memory,
-        Unit::Bytes,
-        1_048_576.0,
-        host.memory.bytes() as f64,
-    );
+    let mib = 1_048_576.0;
+    let cpu = (Shared::Cpu, Unit::Cores, 1.0, whole.cores);
+    let memory = (Shared::Memory, Unit::Bytes, mib, whole.memory_mib * mib);
     let mut graphs = Vec::with_capacity(2);
     for (shared, unit, scale, ceiling) in [cpu, memory] {
-        let parts = share::of(engine, host.id, shared, stretch, share::USUAL_PARTS).await?;
+        let parts = share::of(engine, host, shared, stretch, share::USUAL_PARTS).await?;
         let (id, title, every) = match shared {
             Shared::Cpu => ("cpu", "CPU by VM", engine.settings().period),
             Shared::Memory => ("memory", "Memory by VM", paces.memory),
@@ -201,8 +197,7 @@ pub async fn stacked(
             unit,
             shape: Shape::Stack,
             source: Some(format!(
-                "/api/v1/hosts/{}/shares?of={}",
-                host.id,
+                "/api/v1/hosts/{host}/shares?of={}",
                 shared.as_str()
             )),
             scale,

@@ -20,9 +20,6 @@ use axum::response::Response;
 use serde::Deserialize;
 use std::sync::Arc;
 
-/// Named stretches that are shown.
-const RANGES: [&str; 4] = ["quarter", "hour", "day", "week"];
-
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct HeatQuery {
@@ -46,20 +43,17 @@ impl HeatQuery {
 /// The stretch, and every host over it; read once for all who look in the same period.
 async fn read(visit: &AdminVisit, query: &HeatQuery) -> Result<(Stretch, Arc<Vec<HostHeat>>)> {
     let engine = visit.engine();
-    let named = query.range.as_deref();
-    let range = RANGES.into_iter().find(|range| named == Some(*range));
+    let named = query.range.as_deref().unwrap_or("hour");
+    let at = heat::RANGES.iter().position(|range| named == *range);
+    let at = at.unwrap_or(1);
     let asked = StretchQuery {
-        range: range.map(Into::into),
+        range: Some(heat::RANGES[at].into()),
         ..StretchQuery::default()
     };
     let stretch = Stretch::of(&asked, engine.now(), None, engine.zone());
     let period = i64::try_from(engine.settings().period.as_secs().max(1)).unwrap_or(1);
-    let moment = (stretch.word, stretch.to.seconds() / period);
-    let heat = visit
-        .state
-        .drawn
-        .heat
-        .get(moment, heat::of(engine, &stretch));
+    let moment = stretch.to.seconds() / period;
+    let heat = visit.state.drawn.heat[at].get(moment, heat::of(engine, &stretch));
     Ok((stretch.clone(), heat.await?))
 }
 
@@ -109,7 +103,11 @@ pub async fn page(visit: AdminVisit, Query(query): Query<HeatQuery>) -> Result<R
     let range = stretch.word.unwrap_or_default();
     list.keep("range", range);
     let tabs = stretch.tabs(false).into_iter();
-    let shown = |word: &str| RANGES.iter().any(|range| word == format!("?range={range}"));
+    let shown = |word: &str| {
+        heat::RANGES
+            .iter()
+            .any(|range| word == format!("?range={range}"))
+    };
     show(&Heat {
         frame: visit.page("Heat map", "/fleet").await?,
         summary: summary(&heat),

@@ -21,7 +21,7 @@ use crate::{
     error::Result,
     extract::{Path, Query},
     graphed::{
-        Graphed, marks,
+        Graphed, Whole, marks,
         stretch::{Stretch, StretchQuery},
     },
     rest::input::renamed,
@@ -60,8 +60,9 @@ async fn page(
     let now = engine.now();
     let age = words::stale_age(seen.at, now, engine.settings().period);
     let room = all.look.room(host.id);
-    let cores = f64::from(host.cores.max(1));
-    let stretch = Stretch::of(asked, now, None, engine.zone());
+    let whole = Whole::of(&host, Some(seen));
+    let cores = whole.cores;
+    let stretch = Stretch::of(asked, now, None, engine.zone()).as_kept(engine);
     let marks = marks::of(
         engine,
         Graphed::Host(host.id),
@@ -69,7 +70,7 @@ async fn page(
         stretch.to.min(now),
     )
     .await?;
-    let mut graphs = gather::stacked(engine, &host, &stretch, &marks).await?;
+    let mut graphs = gather::stacked(engine, (host.id, whole), &stretch, &marks).await?;
     let more = gather::graphs(
         engine,
         Graphed::Host(host.id),
@@ -126,7 +127,7 @@ async fn page(
         cpu: Reading::or_unknown(seen.cpu.map(|cpu| words::percent(cpu / cores)), unknown)
             .aged(age.clone()),
         cpu_under: seen.cpu.map_or(String::new(), |cpu| {
-            format!("{} of {} cores", words::number(cpu), host.cores)
+            format!("{} of {} cores", words::number(cpu), words::number(cores))
         }),
         memory: Reading::or_unknown(seen.memory_used.map(words::memory), unknown).aged(age),
         memory_under: seen.facts.as_ref().map_or(String::new(), |facts| {

@@ -99,7 +99,7 @@ async fn page(visit: &Visit, vm: Vm, asked: &StretchQuery, added: Added) -> Resu
             "It shows on more than one host at the same time. Nothing is done to it until an administrator has looked.".into()
         }
     });
-    let stretch = Stretch::of(asked, now, Some(&vm), engine.zone());
+    let stretch = Stretch::of(asked, now, Some(&vm), engine.zone()).as_kept(engine);
     let graphed = Graphed::Vm(&vm);
     let marks = marks::of(engine, graphed, stretch.from, stretch.to.min(now)).await?;
     let graphs = gather::graphs(engine, graphed, &stretch, wanted(engine, &vm), &marks).await?;

@@ -19,7 +19,7 @@ use bellwether_model::{
     text::shown,
 };
 use bellwether_store::SeriesKey;
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 /// Points a graph can show at most; more would be drawn on top of one another.
 const POINTS_MOST: u64 = 2_000;
@@ -194,6 +194,7 @@ pub fn span(
         Some(step) => u64::from(step),
     };
     let step = u32::try_from(step).map_err(|_| Error::field("from", "lies too far back"))?;
+    let step = state.engine.history().step(from, step);
     Ok(Span { from, until, step })
 }
 
@@ -202,9 +203,10 @@ fn signals(entity: Entity, asked: Option<&str>) -> Result<Vec<Signal>> {
     let Some(asked) = asked else {
         return Ok(signal::of(entity).collect());
     };
-    asked
-        .split(',')
-        .map(str::trim)
+    // Each once, however often it is named.
+    let words: BTreeSet<&str> = asked.split(',').map(str::trim).collect();
+    words
+        .into_iter()
         .filter(|word| !word.is_empty())
         .map(|word| {
             let mut of_entity = signal::of(entity);

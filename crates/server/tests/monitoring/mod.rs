@@ -92,7 +92,7 @@ pub fn carbon(folder: &Path, lines: SocketAddr) -> Server {
             "[cache]\nSTORAGE_DIR = {dir}\nCONF_DIR = {dir}\nLOG_DIR = {dir}\nPID_DIR = {dir}\nLOCAL_DATA_DIR = {dir}/whisper/\n\
              LINE_RECEIVER_INTERFACE = 127.0.0.1\nLINE_RECEIVER_PORT = {}\nPICKLE_RECEIVER_INTERFACE = 127.0.0.1\n\
              PICKLE_RECEIVER_PORT = {}\nCACHE_QUERY_INTERFACE = 127.0.0.1\nCACHE_QUERY_PORT = {}\nUSER =\n\
-             MAX_CREATES_PER_MINUTE = inf\nMAX_UPDATES_PER_SECOND = 5000\nENABLE_TAGS = False\n",
+             MAX_CREATES_PER_MINUTE = inf\nMAX_UPDATES_PER_SECOND = 5000\nENABLE_TAGS = False\nTAG_HASH_FILENAMES = False\n",
             lines.port(),
             pickle.port(),
             queries.port(),

@@ -2,7 +2,8 @@
 
 use crate::site::{Site, config, get, page};
 use bellwether_hypervisor::sim::{SimFleet, SimSpec};
-use bellwether_model::job::JobState;
+use bellwether_model::{Timestamp, job::JobState, signal};
+use bellwether_store::SeriesKey;
 use serde_json::Value;
 
 async fn read(site: &Site, path: &str, token: &secrecy::SecretString) -> Value {
@@ -248,5 +249,47 @@ async fn what_can_not_be_drawn_is_refused_with_what_can() {
     );
     // Of somebody else's VM nothing is told, not even that it is there.
     site.send(get(&of_vm).token(&eve)).await.problem(404);
+    site.quiet().await;
+}
+
+#[tokio::test]
+async fn what_is_kept_coarser_by_now_is_drawn_as_a_line() {
+    let mut site = Site::bare(config("")).await;
+    let (_, hosts) = site.furnish().await;
+    let admin = site.admin().await;
+    let root = site.token(&admin).await;
+    let now = site.engine.now();
+    let from = now.seconds() - 3 * 86_400;
+    let key = SeriesKey::new(hosts[0].0, signal::host::CPU);
+    let history = site.engine.history();
+    for n in 0..360 {
+        let at = Timestamp::from_seconds(from + 10 * n);
+        history.append(at, &[(key, 2.0)]).await.unwrap();
+    }
+    history.settle(now).await.unwrap();
+    let until = from + 3_600;
+    let at = |seconds| Timestamp::from_seconds(seconds).rfc3339();
+    let path = format!(
+        "/api/v1/hosts/{}/metrics?signals=cpu,cpu&step_seconds=10&from={}&until={}",
+        hosts[0],
+        at(from),
+        at(until)
+    );
+    let metrics = read(&site, &path, &root).await;
+    assert_eq!(metrics["step_seconds"], 60, "as it is kept: {metrics:#}");
+    let series = metrics["series"].as_array().unwrap();
+    assert_eq!(series.len(), 1, "each once, however often it is named");
+    let points = series[0]["average"].as_array().unwrap().len();
+    assert!((59..=61).contains(&points), "{metrics:#}");
+    let path = format!("/hosts/{}?from={from}&until={until}", hosts[0]);
+    let shown = page(&site, &admin, &path).await;
+    let line = shown.split("class=\"trace s1\" d=\"").nth(1).unwrap();
+    let line = line.split('"').next().unwrap();
+    assert_eq!(
+        line.matches('M').count(),
+        1,
+        "one line without holes: {line}"
+    );
+    assert!(line.matches('L').count() > 50, "{line}");
     site.quiet().await;
 }

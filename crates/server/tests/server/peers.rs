@@ -297,7 +297,7 @@ async fn carbon_takes_tagged_names() {
         files(&folder.path().join("whisper/_tagged"))
             .iter()
             .any(|file| {
-                let name = file.file_name().unwrap_or_default().to_string_lossy();
+                let name = file.to_string_lossy();
                 name.contains("vm_DOT_cpu;")
                     && name.contains(";owner=ada;")
                     && name.contains(&format!(";uuid={}", vm.id))

@@ -35,7 +35,10 @@ use sqlx::sqlite::SqliteConnectOptions;
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 use tiers::Kept;
 use uuid::Uuid;
@@ -92,6 +95,11 @@ pub(crate) struct Inner {
     followed: Fresh<()>,
     settling: tokio::sync::Mutex<()>,
     kept: Mutex<Kept>,
+    /// Counts the files that were begun anew, so that of many who find one broken one does it.
+    begun: AtomicU64,
+    beginning: tokio::sync::Mutex<()>,
+    /// Why the last closing of an hour failed; until one succeeds the journal only grows.
+    unsettled: Mutex<Option<Error>>,
 }
 
 /// The numbers of series, as far as they were read: all up to the highest.
@@ -158,9 +166,12 @@ impl History {
             followed: Fresh::default(),
             settling: tokio::sync::Mutex::default(),
             kept: Mutex::new(Kept::of(&HistoryPolicy::default())),
+            begun: AtomicU64::default(),
+            beginning: tokio::sync::Mutex::default(),
+            unsettled: Mutex::default(),
         };
         if let Err(e) = inner.load().await {
-            inner.begin_anew_if_broken(e).await?;
+            inner.begin_anew_if_broken(0, e).await?;
         }
         Ok(Self {
             inner: Arc::new(inner),
@@ -168,29 +179,27 @@ impl History {
     }
 
     /// Appends what was measured at one moment (kept to the second; a second value in the same second replaces the first).
-    /// What is not a finite number is unknown, and left out. When this returns, kill -9 does not lose it.
+    /// What is not a finite number is unknown, and left out. When this returns, kill -9 does not lose it. Fails where an hour
+    /// that is over can't be closed, too: then nothing is lost yet, but the file only grows.
     pub async fn append(&self, at: Timestamp, values: &[(SeriesKey, f32)]) -> Result<()> {
         if u32::try_from(at.seconds()).is_err() {
             return Err(Error::invalid(format!(
                 "{at} is no moment measurements can have."
             )));
         }
+        let begun = self.inner.begun();
         if let Err(e) = self.inner.append(at, values).await {
-            self.inner.begin_anew_if_broken(e).await?;
+            self.inner.begin_anew_if_broken(begun, e).await?;
             self.inner.append(at, values).await?;
         }
         if self.inner.is_due(at.seconds()) {
             let history = self.clone();
-            tokio::spawn(async move {
-                if let Err(e) = history.settle_unless_under_way(at).await {
-                    tracing::error!(
-                        context = e.context(),
-                        "measurements can't be closed into blocks: {e}"
-                    );
-                }
-            });
+            tokio::spawn(async move { history.settle_unless_under_way(at).await });
         }
-        Ok(())
+        match lock(&self.inner.unsettled).clone() {
+            None => Ok(()),
+            Some(error) => Err(error),
+        }
     }
 
     /// From now on keeps what is measured for as long as this says; what is older goes with the next hour that is closed.
@@ -214,14 +223,29 @@ impl History {
     /// that is under way is waited for, since it may be about an earlier moment.
     pub async fn settle(&self, now: Timestamp) -> Result<()> {
         let _only_one = self.inner.settling.lock().await;
-        settle::settle(&self.inner, now.seconds()).await
+        self.settle_now(now).await
     }
 
-    async fn settle_unless_under_way(&self, now: Timestamp) -> Result<()> {
+    async fn settle_unless_under_way(&self, now: Timestamp) {
         let Ok(_only_one) = self.inner.settling.try_lock() else {
-            return Ok(());
+            return;
         };
-        settle::settle(&self.inner, now.seconds()).await
+        let settled = self.settle_now(now).await;
+        if let Err(e) = &settled {
+            tracing::error!(
+                context = e.context(),
+                "measurements can't be closed into blocks: {e}"
+            );
+        }
+        *lock(&self.inner.unsettled) = settled.err();
+    }
+
+    async fn settle_now(&self, now: Timestamp) -> Result<()> {
+        let begun = self.inner.begun();
+        match settle::settle(&self.inner, now.seconds()).await {
+            Err(e) => self.inner.begin_anew_if_broken(begun, e).await,
+            settled => settled,
+        }
     }
 
     /// Lets go of the database.
@@ -405,18 +429,32 @@ impl Inner {
         until > open.closed || (until < open.closed && !open.due(until).is_empty())
     }
 
-    /// Where the error says that the SQLite file is no use any more: sets it aside and begins a new one. Hands the error
-    /// back otherwise.
-    async fn begin_anew_if_broken(&self, error: Error) -> Result<()> {
-        let Some(file) = self.file.as_deref().filter(|_| is_broken(&error)) else {
+    /// How many files were begun anew so far.
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun.load(Ordering::SeqCst)
+    }
+
+    /// Where the error says that the SQLite file is no use any more: sets it aside and begins a new one, unless another did
+    /// since `begun` was read. Hands the error back otherwise.
+    pub(crate) async fn begin_anew_if_broken(&self, begun: u64, error: Error) -> Result<()> {
+        let Some(file) = self.file.as_deref() else {
             return Err(error);
         };
+        let _one_at_a_time = self.beginning.lock().await;
+        // Whoever was in the middle of something finds the old file closed, which is no error of its own.
+        if self.begun() != begun {
+            return Ok(());
+        }
+        if !is_broken(&error) {
+            return Err(error);
+        }
         self.db().close().await;
         set_aside(file, &error)?;
         let db = open_or_begin(file).await?;
         *lock(&self.db) = db;
         *self.open() = Open::default();
         *lock(&self.ids) = Ids::default();
+        self.begun.fetch_add(1, Ordering::SeqCst);
         self.load().await
     }
 }

@@ -18,6 +18,14 @@ const STARTS: usize = 16;
 const SERIES: usize = 8;
 
 impl History {
+    /// Seconds between the points one gets who asks for `step_s` from `from` on: more, where it is no longer kept that finely.
+    pub fn step(&self, from: Timestamp, step_s: u32) -> u32 {
+        let step = i64::from(step_s).max(1);
+        let newest = self.inner.open().newest;
+        let (tier, _) = tiers::choose(step, from.seconds().max(0), newest, self.inner.kept());
+        step_s.max(u32::try_from(tier.step).unwrap_or(u32::MAX))
+    }
+
     /// The points of each series in `from..to`, one per `step_s` seconds, in the order asked; a series nobody measured has
     /// none. Up to 10 s samples are given as they were taken. Where the samples asked for are no longer kept that finely,
     /// points are further apart: with samples every 10 s no answer has more than 18,000 a series, whatever is asked. A point
@@ -38,8 +46,16 @@ impl History {
         let ids: Vec<Option<u32>> = keys.iter().map(|key| self.inner.id(key)).collect();
         let measured: BTreeSet<u32> = ids.iter().copied().flatten().collect();
         let measured = Vec::from_iter(measured);
+        let begun = self.inner.begun();
         let points = if from < to {
-            self.inner.points(&db, &measured, from, to, step).await?
+            match self.inner.points(&db, &measured, from, to, step).await {
+                Ok(points) => points,
+                Err(error) => {
+                    // What can't be read is not there; the next is kept in a file that can.
+                    self.inner.begin_anew_if_broken(begun, error).await?;
+                    HashMap::new()
+                }
+            }
         } else {
             HashMap::new()
         };

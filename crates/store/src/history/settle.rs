@@ -212,10 +212,10 @@ async fn prune(db: &Db, now: i64, kept: Kept) -> Result<()> {
     tx.commit().await?;
     for (tier, keep) in kept.tiers() {
         loop {
-            // In pieces, so that other writers get in between.
+            // In pieces, so that other writers get in between: of a large fleet one start alone has hundreds of thousands.
             let removed = sql(
-                "DELETE FROM metrics_blocks WHERE tier = $1 AND start < $2 AND start <= (SELECT MAX(start) FROM (SELECT start FROM \
-                 metrics_blocks WHERE tier = $1 AND start < $2 ORDER BY start LIMIT $3) AS oldest)",
+                "DELETE FROM metrics_blocks WHERE tier = $1 AND (start, series) IN (SELECT start, series FROM metrics_blocks \
+                 WHERE tier = $1 AND start < $2 ORDER BY start, series LIMIT $3)",
             )
             .bind(tier.step)
             .bind(horizon - keep - tier.span)

@@ -434,6 +434,23 @@ fn measurements_that_cannot_be_used_are_set_aside() {
         assert_eq!((aside(), count(&history).await), (2, 1));
         history.close().await;
 
+        // Deleted while many write: it is begun anew once, and what they write is in it.
+        let history = History::open(&world.url).await.unwrap();
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{suffix}", file.display()));
+        }
+        let writes: Vec<_> = (0..8)
+            .map(|s| {
+                let history = history.clone();
+                tokio::spawn(async move { history.append(now(600 + s * 10), &[(key, 1.0)]).await })
+            })
+            .collect();
+        for write in writes {
+            write.await.unwrap().unwrap();
+        }
+        assert_eq!((aside(), count(&history).await), (2, 8));
+        history.close().await;
+
         // Of a newer version.
         use sqlx::{Connection, Executor};
         let mut connection =

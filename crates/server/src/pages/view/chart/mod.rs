@@ -148,7 +148,7 @@ pub struct Graph {
     pub ceiling: f64,
     /// Marks for the module: `[[seconds, label, last second or null, kind],…]`.
     pub marks_json: String,
-    /// Marks have their words above the plot.
+    /// There is room above the plot for the words of marks.
     pub labels: bool,
     /// The last value.
     pub now: String,
@@ -220,7 +220,7 @@ pub fn draw(plan: Plan, window: &Window, traces: Vec<Trace>, marks: &[Mark]) -> 
         stacked,
         ceiling: plan.ceiling.unwrap_or(0.0),
         marks_json: json(&marks::for_module(marks, window, plan.labels)),
-        labels: plan.labels && !drawn.is_empty(),
+        labels: plan.labels,
         summary: if nothing {
             format!("{}: {}", plan.title, plan.empty)
         } else {
