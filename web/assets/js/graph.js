@@ -5,6 +5,8 @@ import uPlot from '../vendor/uplot.js';
 /** @typedef {{ figure: HTMLElement, plot: any, traces: string, raw: (number|null)[][] }} Drawn */
 /** @type {Map<string, Drawn>} */
 const drawn = new Map();
+/** The stretch of time the server drew this page for. */
+const opened = location.search;
 
 const css = (/** @type {string} */ name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 /** Resolves light-dark() to the colour in force. @param {string} name */
@@ -110,9 +112,15 @@ async function refresh(figure, answers) {
   const [times, ...raw] = columns(metrics, pairs.map(([key]) => key), Number(figure.dataset.scale ?? 1));
   // Somebody chose another stretch meanwhile: that answer is under way.
   if (address !== question(figure)) return;
+  const known = drawn.get(id);
+  if ((times?.length ?? 0) < 2) {
+    // What the server drew, or says, is all there is; but of another stretch than it drew nothing may stay.
+    if (known) { known.plot.destroy(); drawn.delete(id); }
+    if (location.search !== opened) figure.querySelector('[data-canvas]')?.replaceChildren();
+    return;
+  }
   const data = [times, ...('stacked' in figure.dataset ? piled(raw) : raw)];
   const range = [Date.parse(metrics.from) / 1000, Date.parse(metrics.until) / 1000];
-  const known = drawn.get(id);
   if (known && known.figure === figure && figure.isConnected && known.traces === traces) {
     known.plot.range = range;
     known.raw.splice(0, known.raw.length, ...raw);
@@ -152,7 +160,8 @@ function draw(figure, labels, data, raw, range) {
   const times = (/** @type {any} */ _, /** @type {number[]} */ at, /** @type {number} */ _axis, /** @type {number} */ _space, /** @type {number} */ step) =>
     at.map((seconds) => (step >= 86400 || clock(seconds) === '00:00' ? day(seconds) : step < 60 ? second(seconds) : clock(seconds)));
   /** @type {any} */
-  const plot = new uPlot({
+  let plot;
+  plot = new uPlot({
     width: canvas.clientWidth,
     height: Math.max(110, canvas.clientHeight),
     padding: [lane, 8, 0, 0],
