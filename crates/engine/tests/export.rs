@@ -197,6 +197,38 @@ async fn what_was_under_way_when_carbon_died_is_sent_again() {
     assert!(received.longest_gap(path) <= 3, "{:?}", received.0[path]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn carbon_that_reads_slowly_gets_everything_and_delays_nobody() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let push = Push {
+        graphite: vec![graphite(address, false)],
+        ..Push::default()
+    };
+    let site = site_pushing("slow", push).await;
+    let (mut stream, _) = listener.accept().await.unwrap();
+    // Some hundred bytes at a time: less than comes at first.
+    let mut text = Vec::new();
+    let mut some = [0; 300];
+    let until = tokio::time::Instant::now() + SECOND * 8;
+    while tokio::time::Instant::now() < until {
+        let read = stream.read(&mut some).await.unwrap();
+        text.extend_from_slice(&some[..read]);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let text = String::from_utf8(text).unwrap();
+    let (whole, _) = text.rsplit_once('\n').unwrap();
+    let mut received = Received::default();
+    whole.lines().for_each(|line| received.line(line));
+    let path = "test.hosts.host01.running_vms";
+    assert!(received.0[path].len() >= 3, "{:?}", received.0[path]);
+    assert!(received.longest_gap(path) <= 2, "{:?}", received.0[path]);
+    assert_eq!(status(&site, address).dropped, 0);
+    let seen = site.engine.observed().hosts[&site.hosts[0]].at.unwrap();
+    let age = site.engine.now().since(seen);
+    assert!(age < SECOND * 3, "sampling goes on: {age:?}");
+}
+
 #[derive(Clone, PartialEq, Message)]
 struct WriteRequest {
     #[prost(message, repeated, tag = "1")]
@@ -249,6 +281,10 @@ impl Writes {
     async fn serve(&self) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        self.serve_at(listener);
+        address
+    }
+    fn serve_at(&self, listener: TcpListener) {
         let writes = self.clone();
         let answer = move |headers: axum::http::HeaderMap, body: bytes::Bytes| async move {
             for (name, value) in [
@@ -269,8 +305,49 @@ impl Writes {
         };
         let app = axum::Router::new().route("/write", axum::routing::post(answer));
         tokio::spawn(async move { axum::serve(listener, app).await });
-        address
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn remote_write_that_was_away_and_then_broke_off_gets_everything() {
+    let address = free_address().await;
+    let push = Push {
+        remote_write: vec![remote_write(address, "/write")],
+        ..Push::default()
+    };
+    let site = site_pushing("broken", push).await;
+    site.until("it was refused", async |site| {
+        let status = status(site, address);
+        status.trouble.is_some() && status.waiting > 0
+    })
+    .await;
+    let began = site.engine.now().seconds() * 1_000;
+    let listener = TcpListener::bind(address).await.unwrap();
+    for _ in 0..2 {
+        // It dies in the middle of a request.
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut some = [0; 100];
+        stream.read_exact(&mut some).await.unwrap();
+        drop(stream);
+    }
+    let writes = Writes::default();
+    writes.serve_at(listener);
+    site.until("what waited has come", async |_| {
+        writes.answered().len() >= 5
+    })
+    .await;
+    let at: Vec<i64> = writes.answered().iter().map(|(_, at)| *at).collect();
+    assert!(at[0] < began, "from before it was there: {began} {at:?}");
+    assert!(
+        at.windows(2)
+            .all(|pair| pair[0] < pair[1] && pair[1] - pair[0] < 3_500),
+        "in order, without a gap: {at:?}"
+    );
+    let status = status(&site, address);
+    assert_eq!(
+        (status.dropped, status.refused, status.trouble),
+        (0, 0, None)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

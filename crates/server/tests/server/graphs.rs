@@ -293,3 +293,65 @@ async fn what_is_kept_coarser_by_now_is_drawn_as_a_line() {
     assert!(line.matches('L').count() > 50, "{line}");
     site.quiet().await;
 }
+
+#[tokio::test]
+async fn a_vm_made_again_under_its_name_begins_anew_and_one_that_moved_goes_on() {
+    let mut site = Site::with_fleet(brisk(), SimFleet::new(SimSpec::new("again", 2))).await;
+    let (image, _) = site.furnish().await;
+    let ada = site.user("ada").await;
+    let token = site.token(&ada).await;
+    let metrics = async |site: &Site, vm: bellwether_model::VmId| {
+        let path = format!("/api/v1/vms/{vm}/metrics?signals=cpu,net_rx&step_seconds=1");
+        read(site, &path, &token).await
+    };
+    let points = |metrics: &Value| {
+        let cpu = &metrics["series"][0];
+        let at = cpu["at_unix_seconds"].as_array().unwrap().iter();
+        let values = cpu["average"].as_array().unwrap().iter();
+        at.map(|at| at.as_i64().unwrap())
+            .zip(values.map(|value| value.as_f64().unwrap()))
+            .collect::<Vec<(i64, f64)>>()
+    };
+    let first = site.vm(&ada, &image, "web").await;
+    site.until("it was measured", async |site| {
+        points(&metrics(site, first.id).await).len() >= 3
+    })
+    .await;
+
+    // It moves: its series goes on on the other host, with neither a spike nor anything twice.
+    let (job, _) = site.moves(first.id).await;
+    site.until("it has moved", async |site| {
+        site.engine.store().job(job.id).await.unwrap().state == JobState::Done
+    })
+    .await;
+    let before = points(&metrics(&site, first.id).await).len();
+    site.until("it is measured there", async |site| {
+        points(&metrics(site, first.id).await).len() >= before + 3
+    })
+    .await;
+    let all = points(&metrics(&site, first.id).await);
+    assert!(all.windows(2).all(|two| two[0].0 < two[1].0), "{all:?}");
+    let most = f64::from(first.vcpus.0) * 1.2;
+    assert!(
+        all.iter().all(|(_, cpu)| (0.0..=most).contains(cpu)),
+        "{all:?}"
+    );
+
+    bellwether_engine::delete::ask(&site.engine, &ada, first.id, "web")
+        .await
+        .unwrap();
+    site.until("it is gone", async |site| {
+        site.engine.store().vm(first.id).await.unwrap().state == bellwether_model::vm::VmState::Gone
+    })
+    .await;
+    let second = site.vm(&ada, &image, "web").await;
+    assert_ne!(first.id, second.id);
+    site.until("the new one was measured", async |site| {
+        !points(&metrics(site, second.id).await).is_empty()
+    })
+    .await;
+    let made = second.created_at.seconds();
+    let all = points(&metrics(&site, second.id).await);
+    assert!(all.iter().all(|(at, _)| *at >= made), "{made} {all:?}");
+    site.quiet().await;
+}
