@@ -262,6 +262,8 @@ async fn what_is_kept_coarser_by_now_is_drawn_as_a_line() {
     let from = now.seconds() - 3 * 86_400;
     let key = SeriesKey::new(hosts[0].0, signal::host::CPU);
     let history = site.engine.history();
+    // What is old is so beside what is newest, whether or not a host was looked at yet.
+    history.append(now, &[(key, 2.0)]).await.unwrap();
     for n in 0..360 {
         let at = Timestamp::from_seconds(from + 10 * n);
         history.append(at, &[(key, 2.0)]).await.unwrap();
