@@ -321,7 +321,7 @@ async fn remote_write_that_was_away_and_then_broke_off_gets_everything() {
         status.trouble.is_some() && status.waiting > 0
     })
     .await;
-    let began = site.engine.now().seconds() * 1_000;
+    let began = site.engine.now().0 / 1_000;
     let listener = TcpListener::bind(address).await.unwrap();
     for _ in 0..2 {
         // It dies in the middle of a request.
