@@ -3,6 +3,11 @@
 use bellwether_model::policy::HistoryPolicy;
 use std::time::Duration;
 
+/// That measurements are not kept, and what it means: `why` is a sentence.
+pub fn stopped_words(why: &str) -> String {
+    format!("{why} Graphs have a gap until this is mended; everything else goes on.")
+}
+
 /// Series that are measured at the same pace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {

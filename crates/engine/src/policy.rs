@@ -36,16 +36,41 @@ pub async fn set(
     Ok(engine.store().policy().await?.1)
 }
 
-fn check(policy: &Policy) -> Result<()> {
+/// Says that a field is wrong, and what would be right.
+type Need<'a> = dyn FnMut(bool, &str, &str) + 'a;
+
+/// Refuses what `rules` find wrong, all of it at once.
+fn judge(rules: impl FnOnce(&mut Need<'_>)) -> Result<()> {
     let mut wrong = Vec::new();
-    let mut need = |good: bool, field: &str, message: &str| {
+    rules(&mut |good, field, message| {
         if !good {
             wrong.push(FieldError {
                 field: field.into(),
                 message: message.into(),
             });
         }
-    };
+    });
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::invalid_fields(wrong))
+    }
+}
+
+fn check(policy: &Policy) -> Result<()> {
+    judge(|need| {
+        limits(policy, need);
+        alert::check_policy(&policy.alerts, need);
+        history(&policy.history, need);
+    })
+}
+
+/// Refuses times to keep measurements that make no sense; the fields are called as in [`HistoryPolicy`].
+pub fn check_history(kept: &HistoryPolicy) -> Result<()> {
+    judge(|need| history(kept, need))
+}
+
+fn limits(policy: &Policy, need: &mut Need<'_>) {
     need(
         (0.1..=100.0).contains(&policy.cpu_overcommit),
         "cpu_overcommit",
@@ -96,35 +121,10 @@ fn check(policy: &Policy) -> Result<()> {
         "address_rest_seconds",
         "give at most 2,592,000 seconds (30 days)",
     );
-    alert::check_policy(&policy.alerts, &mut need);
-    wrong.extend(wrong_history(&policy.history));
-    refused(wrong)
-}
-
-fn refused(wrong: Vec<FieldError>) -> Result<()> {
-    if wrong.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::invalid_fields(wrong))
-    }
-}
-
-/// Refuses times to keep measurements that make no sense; the fields are called as in [`HistoryPolicy`].
-pub fn check_history(history: &HistoryPolicy) -> Result<()> {
-    refused(wrong_history(history))
 }
 
 /// A coarser point stands where the finer ones are gone: it has to be there as long at least.
-fn wrong_history(history: &HistoryPolicy) -> Vec<FieldError> {
-    let mut wrong = Vec::new();
-    let mut need = |good: bool, field: &str, message: &str| {
-        if !good {
-            wrong.push(FieldError {
-                field: field.into(),
-                message: message.into(),
-            });
-        }
-    };
+fn history(history: &HistoryPolicy, need: &mut Need<'_>) {
     need(
         (2..=744).contains(&history.samples_hours),
         "samples_hours",
@@ -142,7 +142,6 @@ fn wrong_history(history: &HistoryPolicy) -> Vec<FieldError> {
         need((finer..=36_600).contains(&days), field, &message);
         finer = days.clamp(finer, 36_600);
     }
-    wrong
 }
 
 /// What changed, for the audit log.

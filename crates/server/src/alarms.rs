@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 pub fn all(engine: &Engine, look: &Look, names: &Directory) -> Vec<String> {
     let history = engine.history_trouble().map(|trouble| {
         format!(
-            "Measurements are not kept since {}: {} Graphs have a gap until this is mended; everything else goes on.",
+            "Measurements are not kept since {}: {}",
             words::moment(trouble.since, engine.zone()),
-            trouble.why
+            bellwether_decide::history::stopped_words(&trouble.why)
         )
     });
     history

@@ -34,6 +34,8 @@ pub struct AuditQuery {
     pub about: Option<(String, String)>,
     /// By this person.
     pub actor: Option<UserId>,
+    /// Not before this moment.
+    pub since: Option<Timestamp>,
     /// Older than the line of this number.
     pub before: Option<i64>,
     /// At most so many; 0 counts as 1.
@@ -58,7 +60,7 @@ macro_rules! selecting {
         concat!(
             "SELECT seq, at, actor, actor_login, action, about, about_id, text FROM audit WHERE ",
             $which,
-            " AND ($4 IS NULL OR seq < $4) ORDER BY seq DESC LIMIT $5"
+            " AND ($4 IS NULL OR seq < $4) AND ($5 IS NULL OR at >= $5) ORDER BY seq DESC LIMIT $6"
         )
     };
 }
@@ -80,6 +82,7 @@ impl Store {
             .bind(about_id)
             .bind(query.actor)
             .bind(query.before)
+            .bind(query.since)
             .bind(limit(query.limit))
             .list(self.on(), from_row)
             .await

@@ -9,7 +9,11 @@ use bellwether_model::{
     IncidentId, Result, Timestamp,
     alert::{Delivery, News},
 };
+use std::collections::BTreeMap;
 use uuid::Uuid;
+
+/// Incidents of a statement.
+const TOGETHER: usize = 20;
 
 /// Something to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,14 +82,32 @@ fn from_row(row: &Row) -> Result<Notice> {
 impl Store {
     /// Every notice of an incident, in the order they came up.
     pub async fn notices(&self, incident: IncidentId) -> Result<Vec<Notice>> {
-        sql(concat!(
-            "SELECT ",
-            columns!(),
-            " FROM notices WHERE incident = $1 ORDER BY made_at, news, target"
-        ))
-        .bind(incident)
-        .list(self.on(), from_row)
-        .await
+        let mut of_it = self.notices_of(&[incident]).await?;
+        Ok(of_it.remove(&incident).unwrap_or_default())
+    }
+
+    /// The notices of each of these incidents, in the order they came up; who has none is not in it.
+    pub async fn notices_of(
+        &self,
+        incidents: &[IncidentId],
+    ) -> Result<BTreeMap<IncidentId, Vec<Notice>>> {
+        let mut all: BTreeMap<IncidentId, Vec<Notice>> = BTreeMap::new();
+        for some in incidents.chunks(TOGETHER) {
+            let mut statement = sql(concat!(
+                "SELECT ",
+                columns!(),
+                " FROM notices WHERE incident IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
+                 $18, $19, $20) ORDER BY made_at, news, target"
+            ));
+            for place in 0..TOGETHER {
+                // The last is repeated.
+                statement = statement.bind(some.get(place).or(some.last()).copied());
+            }
+            for notice in statement.list(self.on(), from_row).await? {
+                all.entry(notice.incident).or_default().push(notice);
+            }
+        }
+        Ok(all)
     }
 
     /// Whether a notice for `target` waits, held by somebody or not.

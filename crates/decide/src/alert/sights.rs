@@ -3,6 +3,7 @@
 use super::{Condition, Sight, full_at};
 use crate::{
     expire::{Standing, standing},
+    history::stopped_words,
     request::days_after,
     words::{bytes, counted, grouped},
 };
@@ -133,9 +134,7 @@ fn of_history(scene: &Scene<'_>) -> Sight {
             None => Condition::Good,
             Some(_) => Condition::Bad,
         },
-        text: scene.history.map_or_else(String::new, |why| {
-            format!("{why} Graphs have a gap until this is mended; everything else goes on.")
-        }),
+        text: scene.history.map(stopped_words).unwrap_or_default(),
     }
 }
 

@@ -101,21 +101,22 @@ async fn note_uses(
     if last.is_some_and(|last| last <= now && now.since(last) < NOTED_EVERY) {
         return Ok(());
     }
+    let parts = parts(&records.storages, observed);
+    let seen = || parts.iter().filter_map(|part| Some((part, part.pool?)));
+    // Nothing is seen right after a start: then it is noted by the next run.
+    if seen().next().is_none() {
+        return Ok(());
+    }
     let mut tx = engine.store().begin().await?;
-    let mut seen = 0;
-    for part in parts(&records.storages, observed) {
-        if let Some(pool) = part.pool {
-            let used = pool.capacity.saturating_sub(pool.available);
-            tx.add_pool_use(part.storage.id, &part.word(), now, used)
-                .await?;
-            seen += 1;
-        }
+    for (part, pool) in seen() {
+        let used = pool.capacity.saturating_sub(pool.available);
+        tx.add_pool_use(part.storage.id, &part.word(), now, used)
+            .await?;
     }
     tx.prune_pool_uses(now.minus(NOTED_FOR)).await?;
     tx.commit().await?;
     let uses = engine.store().pool_uses(now.minus(NOTED_FOR)).await?;
-    // Nothing is seen right after a start: then it is noted by the next run.
-    board.used = (seen > 0).then_some((now, uses));
+    board.used = Some((now, uses));
     Ok(())
 }
 

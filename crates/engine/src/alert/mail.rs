@@ -1,6 +1,7 @@
 //! By mail.
 
-use super::{MailTls, ToMail, send::Sent};
+use super::{MailTls, ToMail};
+use crate::export::http::Attempt;
 use bellwether_model::text::shown;
 use lettre::{
     Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
@@ -30,29 +31,29 @@ impl Mailer {
     }
 
     /// Sends it once, to one address.
-    pub async fn send(&self, to: &str, subject: &str, body: String) -> Sent {
+    pub async fn send(&self, to: &str, subject: &str, body: String) -> Attempt {
         let message = match self.message(to, subject, body) {
             Ok(message) => message,
-            Err(why) => return Sent::Refused(why),
+            Err(why) => return Attempt::Refused(why),
         };
         let transport = match self.transport().await {
             Ok(transport) => transport,
-            Err(why) => return Sent::Later(why, Duration::ZERO),
+            Err(why) => return Attempt::Later(why, Duration::ZERO),
         };
         let sending = tokio::time::timeout(PATIENCE, transport.send(message));
         let Ok(sent) = sending.await else {
             let why = format!("it did not answer within {} s", PATIENCE.as_secs());
-            return Sent::Later(why, Duration::ZERO);
+            return Attempt::Later(why, Duration::ZERO);
         };
         match sent {
-            Ok(_) => Sent::Taken,
+            Ok(_) => Attempt::Taken,
             Err(error) => {
                 let status = error.status().map(|code| code.to_string());
                 let not_let_in = status.is_some_and(|code| NOT_LET_IN.contains(&code.as_str()));
                 let why = told(&error);
                 match error.is_permanent() && !not_let_in {
-                    true => Sent::Refused(why),
-                    false => Sent::Later(why, Duration::ZERO),
+                    true => Attempt::Refused(why),
+                    false => Attempt::Later(why, Duration::ZERO),
                 }
             }
         }

@@ -3,7 +3,7 @@
 use bellwether_model::alert::AlertPolicy;
 
 /// Says what of the marks can't be, by field.
-pub fn check_policy(marks: &AlertPolicy, need: &mut impl FnMut(bool, &str, &str)) {
+pub fn check_policy(marks: &AlertPolicy, need: &mut dyn FnMut(bool, &str, &str)) {
     for (field, percent) in [
         ("alerts.host_cpu_percent", marks.host_cpu_percent),
         ("alerts.host_memory_percent", marks.host_memory_percent),

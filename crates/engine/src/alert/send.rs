@@ -1,7 +1,10 @@
 //! Senders: each of those who are told has one, which sends what waits for it, several notices together.
 
 use super::{OWNER, Target, Way, words};
-use crate::{Engine, export::pause::Pause};
+use crate::{
+    Engine,
+    export::{http::Attempt, pause::Pause},
+};
 use bellwether_model::{
     Result, UserId,
     alert::{Delivery, Incident},
@@ -17,16 +20,6 @@ use words::Item;
 const TOGETHER: u32 = 50;
 /// What another process left is found at the latest after this long.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-
-/// How an attempt went.
-#[derive(Debug)]
-pub(super) enum Sent {
-    Taken,
-    /// It will never be taken.
-    Refused(String),
-    /// It may be taken later, not before so long.
-    Later(String, Duration),
-}
 
 /// Starts a sender for each of those who are told.
 pub(crate) fn spawn_all(engine: &Engine, stop: &CancellationToken) -> Vec<JoinHandle<()>> {
@@ -51,15 +44,15 @@ async fn send_all(engine: &Engine, target: &Target) {
                     () = target.wanted.notified() => {}
                 }
             }
-            Ok(Some(Sent::Taken)) => {
+            Ok(Some(Attempt::Taken)) => {
                 target.well();
                 pause.reset();
             }
-            Ok(Some(Sent::Refused(why))) => {
+            Ok(Some(Attempt::Refused(why))) => {
                 target.trouble(&why);
                 pause.reset();
             }
-            Ok(Some(Sent::Later(why, asked))) => {
+            Ok(Some(Attempt::Later(why, asked))) => {
                 target.trouble(&why);
                 pause.rest_at_least(asked).await;
             }
@@ -76,7 +69,7 @@ const LATER_OWNERS: u32 = 5;
 
 /// Sends what waits, together; none where nothing does. Who is killed in between is followed by one that sends it again,
 /// once the hold is over.
-async fn round(engine: &Engine, target: &Target) -> Result<Option<Sent>> {
+async fn round(engine: &Engine, target: &Target) -> Result<Option<Attempt>> {
     if !engine.store().notice_waits(&target.name).await? {
         return Ok(None);
     }
@@ -91,7 +84,7 @@ async fn round(engine: &Engine, target: &Target) -> Result<Option<Sent>> {
     if notices.is_empty() {
         return Ok(None);
     }
-    let mut worst = Sent::Taken;
+    let mut worst = Attempt::Taken;
     let mut later = 0;
     // One owner's full mailbox is nothing to the others; where nobody gets anything it is the server.
     let enough = match target.way {
@@ -102,10 +95,10 @@ async fn round(engine: &Engine, target: &Target) -> Result<Option<Sent>> {
         let sent = send(engine, target, &items).await?;
         write(engine, &items, &sent).await?;
         later = match sent {
-            Sent::Later(..) => later + 1,
+            Attempt::Later(..) => later + 1,
             _ => 0,
         };
-        if !matches!(sent, Sent::Taken) {
+        if !matches!(sent, Attempt::Taken) {
             worst = sent;
         }
         if later >= enough {
@@ -127,13 +120,13 @@ async fn groups(engine: &Engine, target: &Target, notices: Vec<Notice>) -> Resul
     Ok(groups.into_values().collect())
 }
 
-async fn send(engine: &Engine, target: &Target, items: &[Item]) -> Result<Sent> {
+async fn send(engine: &Engine, target: &Target, items: &[Item]) -> Result<Attempt> {
     let body = || words::body(items, engine.zone());
     Ok(match &target.way {
         Way::Mail(mailer, to) => mailer.send(to, &words::subject(items), body()).await,
         Way::Owner(mailer) => match owner(engine, items).await? {
             Some(to) => mailer.send(&to, &words::subject(items), body()).await,
-            None => Sent::Refused("the owner has left, or may not sign in".into()),
+            None => Attempt::Refused("the owner has left, or may not sign in".into()),
         },
         Way::Webhook(hook) => {
             let records = engine.store().records().await?;
@@ -153,11 +146,11 @@ async fn owner(engine: &Engine, items: &[Item]) -> Result<Option<String>> {
     Ok(owner.map(|user| user.mail.clone()))
 }
 
-async fn write(engine: &Engine, items: &[Item], sent: &Sent) -> Result<()> {
+async fn write(engine: &Engine, items: &[Item], sent: &Attempt) -> Result<()> {
     let (delivery, trouble) = match sent {
-        Sent::Taken => (Delivery::Sent, None),
-        Sent::Refused(why) => (Delivery::Refused, Some(why.as_str())),
-        Sent::Later(why, _) => (Delivery::Waiting, Some(why.as_str())),
+        Attempt::Taken => (Delivery::Sent, None),
+        Attempt::Refused(why) => (Delivery::Refused, Some(why.as_str())),
+        Attempt::Later(why, _) => (Delivery::Waiting, Some(why.as_str())),
     };
     let now = engine.now();
     let mut tx = engine.store().begin().await?;

@@ -1,22 +1,15 @@
 //! To servers: a request with JSON, signed where a key is given.
 
-use super::{ToWebhook, send::Sent};
-use crate::export::Credentials;
+use super::ToWebhook;
+use crate::export::http::{Attempt, Poster};
 use hmac::{Hmac, KeyInit, Mac};
-use reqwest::{
-    StatusCode,
-    header::{CONTENT_TYPE, RETRY_AFTER},
-};
+use reqwest::{StatusCode, header::CONTENT_TYPE};
 use secrecy::ExposeSecret;
 use sha2::Sha256;
 use std::{sync::OnceLock, time::Duration};
 
 /// A server that does not answer for this long is away.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// A server may ask for a longer pause than ours, but not for ever.
-const LONGEST_ASKED: Duration = Duration::from_secs(300);
-/// Of what a server says is wrong, so much is told.
-const SAID: usize = 200;
 /// The header with the signature: `sha256=` and, in hexadecimal, the HMAC-SHA256 of the body.
 const SIGNATURE: &str = "X-Bellwether-Signature-256";
 
@@ -24,48 +17,36 @@ const SIGNATURE: &str = "X-Bellwether-Signature-256";
 #[derive(Debug)]
 pub(super) struct Hook {
     to: ToWebhook,
-    client: OnceLock<reqwest::Client>,
+    poster: OnceLock<Poster>,
 }
 
 impl Hook {
     pub fn new(to: ToWebhook) -> Self {
         Self {
             to,
-            client: OnceLock::new(),
+            poster: OnceLock::new(),
         }
     }
 
-    fn client(&self) -> reqwest::Result<reqwest::Client> {
-        if let Some(client) = self.client.get() {
-            return Ok(client.clone());
+    fn poster(&self) -> reqwest::Result<&Poster> {
+        if let Some(poster) = self.poster.get() {
+            return Ok(poster);
         }
-        // Answers an error where somebody installed one already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .user_agent(concat!("bellwether/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(PATIENCE)
-            .timeout(PATIENCE)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
-        Ok(self.client.get_or_init(|| client).clone())
+        let poster = Poster::new(PATIENCE)?;
+        Ok(self.poster.get_or_init(|| poster))
     }
 
     /// Sends it once.
-    pub async fn send(&self, body: Vec<u8>) -> Sent {
-        let client = match self.client() {
-            Ok(client) => client,
-            Err(error) => return Sent::Later(format!("no HTTP client: {error}"), Duration::ZERO),
-        };
-        let request = client
-            .post(self.to.url.expose_secret())
-            .header(CONTENT_TYPE, "application/json");
-        let request = match &self.to.credentials {
-            Credentials::None => request,
-            Credentials::Bearer(token) => request.bearer_auth(token.expose_secret()),
-            Credentials::Basic(name, password) => {
-                request.basic_auth(name, Some(password.expose_secret()))
+    pub async fn send(&self, body: Vec<u8>) -> Attempt {
+        let poster = match self.poster() {
+            Ok(poster) => poster,
+            Err(error) => {
+                return Attempt::Later(format!("no HTTP client: {error}"), Duration::ZERO);
             }
         };
+        let request = poster
+            .post(self.to.url.expose_secret())
+            .header(CONTENT_TYPE, "application/json");
         let request = match &self.to.signing_key {
             None => request,
             Some(key) => {
@@ -73,36 +54,22 @@ impl Hook {
                 request.header(SIGNATURE, format!("sha256={signature}"))
             }
         };
-        match request.body(body).send().await {
-            Ok(answer) => judge(answer).await,
-            Err(error) => Sent::Later(told(&error), Duration::ZERO),
-        }
+        poster
+            .attempt(request.body(body), &self.to.credentials, is_refusal)
+            .await
     }
 }
 
-async fn judge(mut answer: reqwest::Response) -> Sent {
-    let status = answer.status();
-    if status.is_success() {
-        return Sent::Taken;
-    }
-    let asked = answer.headers().get(RETRY_AFTER);
-    let asked = asked.and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    let asked = asked
-        .map_or(Duration::ZERO, Duration::from_secs)
-        .min(LONGEST_ASKED);
-    // Its first words say what is wrong; a page of them would only fill the log.
-    let said = answer.chunk().await.ok().flatten().unwrap_or_default();
-    let said: String = String::from_utf8_lossy(&said).chars().take(SAID).collect();
-    let why = format!("it answers {status}: {}", said.trim().escape_debug());
-    match status {
-        // It understood, and does not want it. What hangs on an address or a token somebody may mend within the day.
+/// It understood, and does not want it. What hangs on an address or a token somebody may mend within the day.
+fn is_refusal(status: StatusCode) -> bool {
+    matches!(
+        status,
         StatusCode::BAD_REQUEST
-        | StatusCode::GONE
-        | StatusCode::PAYLOAD_TOO_LARGE
-        | StatusCode::UNSUPPORTED_MEDIA_TYPE
-        | StatusCode::UNPROCESSABLE_ENTITY => Sent::Refused(why),
-        _ => Sent::Later(why, asked),
-    }
+            | StatusCode::GONE
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE
+            | StatusCode::UNPROCESSABLE_ENTITY
+    )
 }
 
 fn signature(key: &[u8], body: &[u8]) -> String {
@@ -112,21 +79,6 @@ fn signature(key: &[u8], body: &[u8]) -> String {
     };
     mac.update(body);
     hex::encode(mac.finalize().into_bytes())
-}
-
-/// What went wrong, down to its cause, without the address.
-fn told(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return format!("it did not answer within {} s", PATIENCE.as_secs());
-    }
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    match error.is_builder() {
-        true => "its address is none".into(),
-        false => cause.to_string(),
-    }
 }
 
 #[cfg(test)]

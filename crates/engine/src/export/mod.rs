@@ -7,6 +7,7 @@
 mod backlog;
 pub mod exposition;
 mod graphite;
+pub(crate) mod http;
 mod lines;
 pub(crate) mod pause;
 mod remote_write;

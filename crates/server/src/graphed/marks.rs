@@ -87,6 +87,7 @@ pub async fn of(
     for (about, id) in abouts(of) {
         let query = AuditQuery {
             about: Some((about.into(), id)),
+            since: Some(from),
             limit: MOST,
             ..AuditQuery::default()
         };

@@ -9,7 +9,7 @@ use bellwether_model::{
     migration::{Migration, MigrationOutcome},
     signal::{self, Signal},
 };
-use bellwether_store::SeriesKey;
+use bellwether_store::{Point, Series, SeriesKey};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -48,6 +48,13 @@ impl Shared {
             Self::Memory => signal::vm::MEMORY_RESIDENT,
         }
     }
+    /// How often it is looked at.
+    pub fn pace(self, engine: &Engine) -> Duration {
+        match self {
+            Self::Cpu => engine.settings().period,
+            Self::Memory => engine.settings().paces.memory,
+        }
+    }
     /// What the host has in use in all.
     pub fn of_host(self) -> Signal {
         match self {
@@ -84,69 +91,87 @@ pub struct Parts {
     pub whole: Points,
 }
 
-/// Who took how much of a host in the stretch; `most` VMs by name. A VM that is gone is only in the whole, and so is what a
-/// VM took before somebody else than us moved it here.
-pub async fn of(
-    engine: &Engine,
+/// The VMs that were on a host in a stretch, and when.
+#[derive(Clone, Debug)]
+pub struct Guests {
     host: HostId,
-    shared: Shared,
-    stretch: &Stretch,
-    most: usize,
-) -> Result<Parts> {
-    let moves = Graphed::Host(host).migrations(engine, stretch.from).await?;
-    let observed = engine.observed();
-    let mut vms: BTreeMap<VmId, Option<String>> = BTreeMap::new();
-    if let Some(seen) = observed.host(host) {
-        let here = seen.vms.iter();
-        vms.extend(here.map(|vm| (VmId(vm.uuid), Some(vm.name.clone()))));
-    }
-    let here: Vec<VmId> = vms.keys().copied().collect();
-    for migration in &moves {
-        vms.entry(migration.vm).or_default();
-    }
-    let names = Directory::load(engine)
-        .await?
-        .with_vms(engine, vms.keys().copied().collect())
-        .await?;
-    let keys: Vec<SeriesKey> = vms
-        .keys()
-        .map(|vm| SeriesKey::new(vm.0, shared.of_vm()))
-        .chain([SeriesKey::new(host.0, shared.of_host())])
-        .collect();
-    let history = engine.history();
-    let mut series = history
-        .range(&keys, stretch.from, stretch.to, stretch.step)
-        .await?;
-    let points = |series: Option<bellwether_store::Series>| -> Points {
-        let points = series.map(|series| series.points).unwrap_or_default();
-        let average = |(at, average, _, _): bellwether_store::Point| (at, f64::from(average));
-        points.into_iter().map(average).collect()
-    };
-    let whole = points(series.pop());
-    // What is looked at seldomer than the step leaves no hole.
-    let paces = engine.settings().paces;
-    let pace = match shared {
-        Shared::Cpu => engine.settings().period,
-        Shared::Memory => paces.memory,
-    };
-    let every = u64::from(stretch.step).max(pace.as_secs());
-    let parts = vms
-        .into_iter()
-        .zip(series)
-        .map(|((vm, seen_name), series)| {
-            let stays = stays(vm, host, here.contains(&vm), &moves);
-            let mut points = points(Some(series));
-            points.retain(|(at, _)| stays.iter().any(|(from, to)| from <= at && at < to));
-            let name = names.vm(vm).or(seen_name);
-            Part {
+    stretch: Stretch,
+    vms: Vec<Guest>,
+}
+
+#[derive(Clone, Debug)]
+struct Guest {
+    vm: VmId,
+    name: String,
+    stays: Vec<(Timestamp, Timestamp)>,
+}
+
+impl Guests {
+    /// Who was there in the stretch. A VM that is gone is not among them, and of one that somebody else than us moved here
+    /// it is not known since when it is.
+    pub async fn load(engine: &Engine, host: HostId, stretch: &Stretch) -> Result<Self> {
+        let moves = Graphed::Host(host).migrations(engine, stretch.from).await?;
+        let observed = engine.observed();
+        let seen = observed.host(host).into_iter().flat_map(|seen| &seen.vms);
+        let here: BTreeMap<VmId, &str> = seen.map(|vm| (VmId(vm.uuid), &*vm.name)).collect();
+        let moved = moves.iter().map(|migration| migration.vm);
+        let all: BTreeSet<VmId> = here.keys().copied().chain(moved).collect();
+        let names = Directory::load(engine).await?;
+        let names = names
+            .with_vms(engine, all.iter().copied().collect())
+            .await?;
+        let guest = |vm: VmId| {
+            let seen = here.get(&vm).map(|name| (*name).to_owned());
+            let name = names.vm(vm).or(seen);
+            Guest {
                 vm,
                 name: name.unwrap_or_else(|| "a removed VM".into()),
+                stays: stays(vm, host, here.contains_key(&vm), &moves),
+            }
+        };
+        Ok(Self {
+            host,
+            stretch: stretch.clone(),
+            vms: all.into_iter().map(guest).collect(),
+        })
+    }
+
+    /// Who took how much; `most` VMs by name.
+    pub async fn parts(&self, engine: &Engine, shared: Shared, most: usize) -> Result<Parts> {
+        let stretch = &self.stretch;
+        let keys: Vec<SeriesKey> = self
+            .vms
+            .iter()
+            .map(|guest| SeriesKey::new(guest.vm.0, shared.of_vm()))
+            .chain([SeriesKey::new(self.host.0, shared.of_host())])
+            .collect();
+        let history = engine.history();
+        let mut series = history
+            .range(&keys, stretch.from, stretch.to, stretch.step)
+            .await?;
+        let whole = series.pop().map(averages).unwrap_or_default();
+        let parts = self.vms.iter().zip(series).map(|(guest, series)| {
+            let mut points = averages(series);
+            let stayed =
+                |at: &Timestamp| guest.stays.iter().any(|(from, to)| from <= at && at < to);
+            points.retain(|(at, _)| stayed(at));
+            Part {
+                vm: guest.vm,
+                name: guest.name.clone(),
                 points,
             }
         });
-    let mut parts: Vec<Part> = parts.collect();
-    carry(&mut parts, Duration::from_secs(every) * 5 / 2);
-    Ok(largest(parts, whole, most))
+        let mut parts: Vec<Part> = parts.collect();
+        // What is looked at seldomer than the step leaves no hole.
+        let step = Duration::from_secs(stretch.step.into());
+        carry(&mut parts, shared.pace(engine).max(step) * 5 / 2);
+        Ok(largest(parts, whole, most))
+    }
+}
+
+fn averages(series: Series) -> Points {
+    let average = |(at, average, _, _): Point| (at, f64::from(average));
+    series.points.into_iter().map(average).collect()
 }
 
 /// Where others have a point and a part has none, but had one no longer ago than `most`, it goes on as it was: one that was

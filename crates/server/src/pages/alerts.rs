@@ -16,12 +16,12 @@ use crate::{
     extract::{Path, Query},
 };
 use axum::response::Response;
-use bellwether_engine::alert;
+use bellwether_engine::{Engine, alert};
 use bellwether_model::{
     Error, IncidentId,
     alert::{Delivery, Incident, News},
 };
-use bellwether_store::IncidentQuery;
+use bellwether_store::{IncidentQuery, Notice};
 use uuid::Uuid;
 
 /// Incidents read for a list that is filtered or sorted otherwise than by time.
@@ -64,13 +64,8 @@ async fn selected(visit: &AdminVisit, mut list: List) -> Result<(List, Vec<Incid
     Ok((list, rows))
 }
 
-async fn row(visit: &AdminVisit, incident: Incident, with_told: bool) -> Result<AlertRow> {
-    let engine = visit.engine();
+fn row(engine: &Engine, incident: Incident, notices: Vec<Notice>) -> AlertRow {
     let (now, zone) = (engine.now(), engine.zone());
-    let notices = match with_told {
-        true => engine.store().notices(incident.id).await?,
-        false => Vec::new(),
-    };
     let told = notices.into_iter().map(|notice| ToldLine {
         who: match notice.news {
             News::Opened => notice.target,
@@ -84,7 +79,7 @@ async fn row(visit: &AdminVisit, incident: Incident, with_told: bool) -> Result<
     });
     let key = &incident.key;
     let until = incident.resolved_at.unwrap_or(now);
-    Ok(AlertRow {
+    AlertRow {
         id: incident.id.to_string(),
         rule: key.rule.words(),
         href: gather::href_of(key.about.as_str(), &key.id.to_string()).unwrap_or_default(),
@@ -99,21 +94,27 @@ async fn row(visit: &AdminVisit, incident: Incident, with_told: bool) -> Result<
         name: incident.name,
         text: incident.text,
         ending: incident.ending,
-    })
+    }
+}
+
+/// A row for each, with who was told of the first ones.
+async fn rows(engine: &Engine, incidents: Vec<Incident>) -> Result<Vec<AlertRow>> {
+    let ids: Vec<IncidentId> = incidents.iter().take(MOST_TOLD).map(|one| one.id).collect();
+    let mut told = engine.store().notices_of(&ids).await?;
+    let row = |incident: Incident| {
+        let notices = told.remove(&incident.id).unwrap_or_default();
+        row(engine, incident, notices)
+    };
+    Ok(incidents.into_iter().map(row).collect())
 }
 
 pub async fn alerts(visit: AdminVisit, Query(query): Query<ListQuery>) -> Result<Response> {
     let (list, found) = selected(&visit, List::new("/alerts", &query, "-when")).await?;
-    let mut over = Vec::with_capacity(found.len());
-    for incident in found {
-        over.push(row(&visit, incident, true).await?);
-    }
-    let mut open = Vec::new();
-    let found = visit.engine().store().open_incidents().await?;
-    for (number, incident) in found.iter().rev().enumerate() {
-        open.push(row(&visit, incident.clone(), number < MOST_TOLD).await?);
-    }
-    let targets = visit.engine().told().into_iter();
+    let engine = visit.engine();
+    let over = rows(engine, found).await?;
+    let open = engine.store().open_incidents().await?;
+    let open = rows(engine, open.iter().rev().cloned().collect()).await?;
+    let targets = engine.told().into_iter();
     show(&Alerts {
         frame: visit.page("Alerts", "/alerts").await?,
         open,

@@ -9,7 +9,7 @@ use crate::{
     graphed::{
         Graphed, Whole,
         marks::Mark,
-        share::{self, Parts, Shared},
+        share::{self, Guests, Parts, Shared},
         stretch::Stretch,
     },
     told::{told, tone},
@@ -180,16 +180,16 @@ pub async fn stacked(
     stretch: &Stretch,
     marks: &[Mark],
 ) -> Result<Vec<Graph>> {
-    let paces = engine.settings().paces;
     let mib = 1_048_576.0;
     let cpu = (Shared::Cpu, Unit::Cores, 1.0, whole.cores);
     let memory = (Shared::Memory, Unit::Bytes, mib, whole.memory_mib * mib);
+    let guests = Guests::load(engine, host, stretch).await?;
     let mut graphs = Vec::with_capacity(2);
     for (shared, unit, scale, ceiling) in [cpu, memory] {
-        let parts = share::of(engine, host, shared, stretch, share::USUAL_PARTS).await?;
-        let (id, title, every) = match shared {
-            Shared::Cpu => ("cpu", "CPU by VM", engine.settings().period),
-            Shared::Memory => ("memory", "Memory by VM", paces.memory),
+        let parts = guests.parts(engine, shared, share::USUAL_PARTS).await?;
+        let (id, title) = match shared {
+            Shared::Cpu => ("cpu", "CPU by VM"),
+            Shared::Memory => ("memory", "Memory by VM"),
         };
         let plan = Plan {
             id,
@@ -205,7 +205,7 @@ pub async fn stacked(
             empty: NO_SAMPLES,
             labels: shared == Shared::Cpu,
         };
-        let window = at_pace(&window(engine, stretch), every);
+        let window = at_pace(&window(engine, stretch), shared.pace(engine));
         graphs.push(chart::draw(plan, &window, traces(parts, scale), marks));
     }
     Ok(graphs)

@@ -40,6 +40,7 @@ pub async fn list(
         .audit(bellwether_store::AuditQuery {
             about,
             actor: query.actor.map(Into::into),
+            since: None,
             before,
             limit: u32::try_from(most).unwrap_or(u32::MAX),
         })

@@ -4,7 +4,7 @@ use crate::{
     error::Result,
     graphed::{
         Graphed, marks,
-        share::{self, Shared},
+        share::{self, Guests, Shared},
         stretch::Stretch,
     },
     state::AppState,
@@ -109,7 +109,8 @@ pub async fn shares(state: &AppState, host: HostId, query: &SharesQuery) -> Resu
     };
     let asked = span(state, query.from, query.until, query.step_seconds)?;
     let stretch = asked.stretch();
-    let parts = share::of(engine, host, shared, &stretch, most).await?;
+    let guests = Guests::load(engine, host, &stretch).await?;
+    let parts = guests.parts(engine, shared, most).await?;
     let unit = shared.of_vm().unit.as_str();
     let series =
         |signal: &str, vm: Option<VmId>, name: String, points: share::Points| ShareSeries {

@@ -6,12 +6,9 @@ use crate::{
         dashboards::{Chosen, Query, Servers, all, senseless},
         free_address, graphite_web, prometheus, wanted,
     },
-    site::{Site, config, get},
+    site::{Site, config, get, to_graphite},
 };
-use bellwether_engine::export::{Push, ToGraphite};
-use bellwether_hypervisor::sim::{SimFleet, SimSpec};
 use bellwether_model::migration::MigrationOutcome;
-use bellwether_server::router;
 use std::{collections::BTreeSet, time::Duration};
 
 /// Lets something of everything happen: VMs of two people, one of them moved, and a request that waits.
@@ -73,20 +70,8 @@ async fn every_query_of_a_dashboard_has_an_answer() {
     }
     let folder = tempfile::tempdir().unwrap();
     let lines = free_address();
-    let push = Push {
-        graphite: vec![ToGraphite {
-            address: lines.to_string(),
-            prefix: "bellwether".into(),
-            tagged: false,
-            keep: Duration::from_secs(600),
-        }],
-        ..Push::default()
-    };
-    let mut site = Site::pushing(config(""), SimFleet::new(SimSpec::new("site", 2)), push).await;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let scraped = listener.local_addr().unwrap();
-    let app = router::scrapes(&site.state);
-    tokio::spawn(async move { axum::serve(listener, app).await });
+    let mut site = Site::pushing_two_hosts(to_graphite(lines, "bellwether", false)).await;
+    let scraped = site.serve_scrapes().await;
     let servers = Servers {
         prometheus: free_address(),
         graphite: free_address(),

@@ -4,11 +4,8 @@
 
 use crate::{
     monitoring::{carbon, free_address, prometheus, victoria_metrics, wanted},
-    site::{Site, config, get},
+    site::{Site, config, get, to_graphite, to_remote_write},
 };
-use bellwether_engine::export::{Credentials, Push, ToGraphite, ToRemoteWrite};
-use bellwether_hypervisor::sim::{SimFleet, SimSpec};
-use bellwether_server::router;
 use serde_json::Value;
 use std::{
     collections::BTreeSet,
@@ -18,8 +15,6 @@ use std::{
     process::{Command, Stdio},
     time::Duration,
 };
-
-const KEEP: Duration = Duration::from_secs(600);
 
 /// What Prometheus answers to a query: the labels of each series with its value.
 async fn query(prometheus: SocketAddr, query: &str) -> Vec<(Value, f64)> {
@@ -58,20 +53,8 @@ async fn prometheus_scrapes_and_is_written_the_same() {
     }
     let folder = tempfile::tempdir().unwrap();
     let address = free_address();
-    let push = Push {
-        remote_write: vec![ToRemoteWrite {
-            url: format!("http://{address}/api/v1/write"),
-            credentials: Credentials::None,
-            every: Duration::from_secs(1),
-            keep: KEEP,
-        }],
-        ..Push::default()
-    };
-    let mut site = Site::pushing(config(""), SimFleet::new(SimSpec::new("site", 2)), push).await;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let scraped = listener.local_addr().unwrap();
-    let app = router::scrapes(&site.state);
-    tokio::spawn(async move { axum::serve(listener, app).await });
+    let mut site = Site::pushing_two_hosts(to_remote_write(address)).await;
+    let scraped = site.serve_scrapes().await;
     // What was measured before it is there is written to it later.
     let (image, _) = site.furnish().await;
     let name = "a \"b\" \\ 机器.x/y";
@@ -123,16 +106,7 @@ async fn victoria_metrics_has_every_second_though_it_was_away_in_between() {
     }
     let folder = tempfile::tempdir().unwrap();
     let address = free_address();
-    let push = Push {
-        remote_write: vec![ToRemoteWrite {
-            url: format!("http://{address}/api/v1/write"),
-            credentials: Credentials::None,
-            every: Duration::from_secs(1),
-            keep: KEEP,
-        }],
-        ..Push::default()
-    };
-    let mut site = Site::pushing(config(""), SimFleet::new(SimSpec::new("site", 2)), push).await;
+    let mut site = Site::pushing_two_hosts(to_remote_write(address)).await;
     let (image, _) = site.furnish().await;
     let name = "a \"b\" \\ 机器.x/y";
     let vm = site.vm(&site.user("ada").await, &image, name).await;
@@ -221,16 +195,7 @@ async fn carbon_has_every_second_though_it_was_away_in_between() {
     }
     let folder = tempfile::tempdir().unwrap();
     let address = free_address();
-    let push = Push {
-        graphite: vec![ToGraphite {
-            address: address.to_string(),
-            prefix: "site".into(),
-            tagged: false,
-            keep: KEEP,
-        }],
-        ..Push::default()
-    };
-    let mut site = Site::pushing(config(""), SimFleet::new(SimSpec::new("site", 2)), push).await;
+    let mut site = Site::pushing_two_hosts(to_graphite(address, "site", false)).await;
     site.furnish().await;
     let began = site.engine.now().seconds();
     let file = folder
@@ -278,16 +243,7 @@ async fn carbon_takes_tagged_names() {
     }
     let folder = tempfile::tempdir().unwrap();
     let address = free_address();
-    let push = Push {
-        graphite: vec![ToGraphite {
-            address: address.to_string(),
-            prefix: "site".into(),
-            tagged: true,
-            keep: KEEP,
-        }],
-        ..Push::default()
-    };
-    let mut site = Site::pushing(config(""), SimFleet::new(SimSpec::new("site", 2)), push).await;
+    let mut site = Site::pushing_two_hosts(to_graphite(address, "site", true)).await;
     let (image, _) = site.furnish().await;
     let ada = site.user("ada").await;
     let vm = site.vm(&ada, &image, "b;a=c d/机器").await;

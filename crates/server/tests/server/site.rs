@@ -9,7 +9,7 @@ use axum::{
 use bellwether_engine::{
     Actor, Admin, Clock, Engine, Running, Settings,
     approve::{self, Choice},
-    export::Push,
+    export::{Credentials, Push, ToGraphite, ToRemoteWrite},
     hosts::{self, NewHost},
     images::{self, NewImage},
     migrate::{self, Target},
@@ -41,6 +41,35 @@ use tower::ServiceExt;
 /// Nothing here takes longer unless it is broken.
 const PATIENCE: Duration = Duration::from_secs(60);
 pub const PASSWORD: &str = "correct horse battery";
+
+/// How long what a server can't take is kept.
+const KEEP: Duration = Duration::from_secs(600);
+
+/// To one that speaks remote-write, every second.
+pub fn to_remote_write(address: SocketAddr) -> Push {
+    Push {
+        remote_write: vec![ToRemoteWrite {
+            url: format!("http://{address}/api/v1/write"),
+            credentials: Credentials::None,
+            every: Duration::from_secs(1),
+            keep: KEEP,
+        }],
+        ..Push::default()
+    }
+}
+
+/// To a carbon.
+pub fn to_graphite(address: SocketAddr, prefix: &str, tagged: bool) -> Push {
+    Push {
+        graphite: vec![ToGraphite {
+            address: address.to_string(),
+            prefix: prefix.into(),
+            tagged,
+            keep: KEEP,
+        }],
+        ..Push::default()
+    }
+}
 
 /// The server with its world.
 pub struct Site {
@@ -175,6 +204,20 @@ impl Site {
 
     pub async fn with_fleet(config: Config, fleet: SimFleet) -> Self {
         Self::with_clock(config, fleet, Clock::System).await
+    }
+
+    /// Two hosts, what is measured of which is pushed.
+    pub async fn pushing_two_hosts(push: Push) -> Self {
+        Self::pushing(config(""), SimFleet::new(SimSpec::new("site", 2)), push).await
+    }
+
+    /// Serves `/metrics` on a port of its own.
+    pub async fn serve_scrapes(&self) -> SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let app = router::scrapes(&self.state);
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        address
     }
 
     /// A server that pushes what is measured.

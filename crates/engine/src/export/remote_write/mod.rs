@@ -4,8 +4,11 @@
 mod message;
 
 use super::{
-    Backlog, Credentials, Health, MOST_BYTES, OutletStatus, ToRemoteWrite, backlog::Outcome,
-    exposition::Exposed, pause::Pause,
+    Backlog, Health, MOST_BYTES, OutletStatus, ToRemoteWrite,
+    backlog::Outcome,
+    exposition::Exposed,
+    http::{Attempt, Poster},
+    pause::Pause,
 };
 use crate::Engine;
 use bellwether_model::{Error, Result};
@@ -13,19 +16,13 @@ use bytes::Bytes;
 use message::Request;
 use reqwest::{
     StatusCode,
-    header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER},
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
-use secrecy::ExposeSecret;
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 
 /// A server that does not answer for this long is away.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// A server may ask for a longer pause than ours, but not for ever.
-const LONGEST_ASKED: Duration = Duration::from_secs(300);
-/// Of what a server says is wrong, so much is told.
-const SAID: usize = 200;
-
 /// One server, with what waits for it.
 #[derive(Debug)]
 pub(super) struct Outlet {
@@ -34,15 +31,6 @@ pub(super) struct Outlet {
     shown: String,
     backlog: Backlog<Bytes>,
     health: Health,
-}
-
-/// How an attempt went.
-enum Attempt {
-    Taken,
-    /// It will never take it.
-    Refused(String),
-    /// It may take it later, not before so long.
-    Later(String, Duration),
 }
 
 impl Outlet {
@@ -92,8 +80,8 @@ impl Outlet {
 
     /// Sends for ever.
     pub async fn send_all(&self) {
-        let client = match client() {
-            Ok(client) => client,
+        let poster = match Poster::new(PATIENCE) {
+            Ok(poster) => poster,
             Err(error) => {
                 let trouble = format!("no HTTP client: {error}");
                 return self.health.trouble("remote_write", &self.shown, trouble);
@@ -102,7 +90,7 @@ impl Outlet {
         let mut pause = Pause::default();
         loop {
             let (number, body) = self.backlog.oldest().await;
-            match self.send(&client, body).await {
+            match self.send(&poster, body).await {
                 Attempt::Taken => {
                     self.backlog.done(number, Outcome::Sent);
                     self.health.well("remote_write", &self.shown);
@@ -121,63 +109,18 @@ impl Outlet {
         }
     }
 
-    async fn send(&self, client: &reqwest::Client, body: Bytes) -> Attempt {
-        let request = client
+    async fn send(&self, poster: &Poster, body: Bytes) -> Attempt {
+        let request = poster
             .post(&self.to.url)
             .header(CONTENT_TYPE, "application/x-protobuf")
             .header(CONTENT_ENCODING, "snappy")
             .header("X-Prometheus-Remote-Write-Version", "0.1.0")
             .body(body);
-        let request = match &self.to.credentials {
-            Credentials::None => request,
-            Credentials::Bearer(token) => request.bearer_auth(token.expose_secret()),
-            Credentials::Basic(name, password) => {
-                request.basic_auth(name, Some(password.expose_secret()))
-            }
+        let is_refusal = |status: StatusCode| {
+            status != StatusCode::TOO_MANY_REQUESTS && !status.is_server_error()
         };
-        let mut answer = match request.send().await {
-            Ok(answer) => answer,
-            Err(error) => return Attempt::Later(told(&error), Duration::ZERO),
-        };
-        let status = answer.status();
-        if status.is_success() {
-            return Attempt::Taken;
-        }
-        let asked = answer.headers().get(RETRY_AFTER);
-        let asked = asked.and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        let asked = asked
-            .map_or(Duration::ZERO, Duration::from_secs)
-            .min(LONGEST_ASKED);
-        // Its first words say what is wrong; a page of them would only fill the log.
-        let said = answer.chunk().await.ok().flatten().unwrap_or_default();
-        let said: String = String::from_utf8_lossy(&said).chars().take(SAID).collect();
-        let why = format!("it answers {status}: {}", said.trim().escape_debug());
-        match status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
-            true => Attempt::Later(why, asked),
-            false => Attempt::Refused(why),
-        }
-    }
-}
-
-fn client() -> reqwest::Result<reqwest::Client> {
-    // Answers an error where somebody installed one already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
-        .user_agent(concat!("bellwether/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(PATIENCE)
-        .timeout(PATIENCE)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-}
-
-/// What went wrong, down to its cause, without the address.
-fn told(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    match error.is_timeout() {
-        true => format!("it did not answer within {} s", PATIENCE.as_secs()),
-        false => cause.to_string(),
+        poster
+            .attempt(request, &self.to.credentials, is_refusal)
+            .await
     }
 }

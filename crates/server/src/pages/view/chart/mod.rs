@@ -171,9 +171,6 @@ pub struct Graph {
 /// Colour classes of lines, in order.
 const CLASSES: [&str; 9] = ["s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9"];
 
-/// Traces a graph can tell apart by colour.
-pub const MOST_TRACES: usize = CLASSES.len();
-
 /// Draws `traces` over `window`, with the marks that fall into it.
 pub fn draw(plan: Plan, window: &Window, traces: Vec<Trace>, marks: &[Mark]) -> Graph {
     let unit = plan.unit;
