@@ -40,6 +40,113 @@ words! {
     }
 }
 
+words! {
+    /// Whether copying gets ahead of what the guest writes.
+    Convergence from migration::Convergence {
+        /// It does.
+        Converges = "converges",
+        /// It does if the guest is held back.
+        NeedsThrottling = "needs_throttling",
+        /// Not even then.
+        WillNot = "will_not",
+    }
+}
+
+/// What a figure is expected to be: the middle, and between which two half of all cases lie.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Expected {
+    /// A quarter are less.
+    pub low: f64,
+    /// As many are less as more.
+    pub middle: f64,
+    /// A quarter are more.
+    pub high: f64,
+}
+
+impl From<migration::Expected> for Expected {
+    fn from(expected: migration::Expected) -> Self {
+        let migration::Expected { low, middle, high } = expected;
+        Self { low, middle, high }
+    }
+}
+
+/// What a migration is expected to take.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Forecast {
+    /// When it was made.
+    pub at: Moment,
+    /// Milliseconds from start to finish.
+    pub total_ms: Expected,
+    /// Milliseconds the guest stands still.
+    pub downtime_ms: Expected,
+    /// Bytes sent.
+    pub sent_bytes: Expected,
+    /// Rounds over memory.
+    pub rounds: u32,
+    /// Whether it ends by itself.
+    pub convergence: Convergence,
+    /// What it rests on, in sentences.
+    pub basis: Vec<String>,
+}
+
+impl From<&migration::Forecast> for Forecast {
+    fn from(forecast: &migration::Forecast) -> Self {
+        Self {
+            at: forecast.at.into(),
+            total_ms: forecast.total_ms.into(),
+            downtime_ms: forecast.downtime_ms.into(),
+            sent_bytes: forecast.bytes.into(),
+            rounds: forecast.rounds,
+            convergence: forecast.convergence.into(),
+            basis: forecast.basis.clone(),
+        }
+    }
+}
+
+/// How right the forecasts of the last migrations were.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MigrationAccuracy {
+    /// Migrations that were forecast and completed.
+    pub migrations: u64,
+    /// Half of the forecasts of the whole time were off by less than this part of it; none where there is none to look at.
+    pub median_error: Option<f64>,
+    /// Nine of ten were.
+    pub p90_error: Option<f64>,
+    /// Share of migrations that ended within their range: half would be as forecast.
+    pub within_range: Option<f64>,
+    /// Share of pauses that were forecast within a factor of 1.5, of those that were measured.
+    pub downtime_near: Option<f64>,
+    /// Each of them, newest first.
+    pub items: Vec<ForecastOutcome>,
+}
+
+/// A forecast beside what came of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ForecastOutcome {
+    /// The migration.
+    pub migration: Uuid,
+    /// The VM.
+    pub vm: Ref,
+    /// From.
+    pub source: Ref,
+    /// To.
+    pub target: Ref,
+    /// Whether its disk was copied too.
+    pub copy_disk: bool,
+    /// When it began.
+    pub started_at: Moment,
+    /// Milliseconds it was expected to take.
+    pub forecast_total_ms: Expected,
+    /// Milliseconds it took.
+    pub total_ms: f64,
+    /// By which part of what it took the forecast was off.
+    pub error: f64,
+    /// Milliseconds the guest was expected to stand still.
+    pub forecast_downtime_ms: Expected,
+    /// Milliseconds it stood still, as libvirt measured; none where it did not.
+    pub downtime_ms: Option<u64>,
+}
+
 /// One pre-flight check in plain words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Check {
@@ -85,6 +192,9 @@ pub struct TargetChoice {
     pub score: f64,
     /// Each check with what was found.
     pub checks: Vec<Check>,
+    /// What it would take; none where it is not possible.
+    #[serde(default)]
+    pub forecast: Option<Forecast>,
 }
 
 /// A migration to make.
@@ -174,6 +284,9 @@ pub struct Migration {
     pub sent_bytes: Option<u64>,
     /// Rounds over memory.
     pub rounds: Option<u64>,
+    /// What it was expected to take; none of one made by others, or before there were forecasts.
+    #[serde(default)]
+    pub forecast: Option<Forecast>,
 }
 
 impl Migration {
@@ -195,6 +308,7 @@ impl Migration {
             downtime_ms: migration.downtime_ms,
             sent_bytes: migration.bytes,
             rounds: migration.rounds,
+            forecast: migration.forecast.as_ref().map(Into::into),
         }
     }
 }

@@ -112,6 +112,7 @@ routes! {
     Post   "/api/v1/vms/{id}/migrations" Admin;
 
     Get    "/api/v1/migrations" Admin;
+    Get    "/api/v1/migrations/accuracy" Admin;
     Get    "/api/v1/migrations/{id}" Admin;
 
     Get    "/api/v1/alerts" Admin;

@@ -427,6 +427,30 @@ fn a_job_and_a_migration() {
         downtime_ms: Some(81),
         bytes: Some(1 << 30),
         rounds: Some(3),
+        zero_bytes: Some(4096),
+        forecast: Some(migration::Forecast {
+            at: Timestamp::from_seconds(1_764_000_000),
+            total_ms: migration::Expected {
+                low: 1_800.0,
+                middle: 2_100.0,
+                high: 2_600.0,
+            },
+            downtime_ms: migration::Expected {
+                low: 40.0,
+                middle: 80.0,
+                high: 300.0,
+            },
+            bytes: migration::Expected {
+                low: 1e9,
+                middle: 1.5e9,
+                high: 2e9,
+            },
+            rounds: 3,
+            convergence: migration::Convergence::Converges,
+            model_ms: 2_000.0,
+            model_downtime_ms: 70.0,
+            basis: vec!["The way carries 100 MiB a second, by 3 moves.".into()],
+        }),
     };
     golden("migration", &Migration::new(&moved, &Known));
     let check = migration::Check {

@@ -103,6 +103,9 @@ fn main() -> ExitCode {
         if let Command::Completions { shell } = cli.command {
             return commands::completions::print(shell);
         }
+        if let Command::Plan(plan) = &cli.command {
+            return commands::plan::run(plan, &cli.global);
+        }
         let cx = Context::new(&cli.global)?;
         commands::run(cli.command, &cx).await
     });

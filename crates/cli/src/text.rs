@@ -1,6 +1,6 @@
 //! What people type and read: sizes, days, ages; text from elsewhere made harmless.
 
-use bellwether_api::Moment;
+use bellwether_api::{Moment, migration::Expected};
 use bellwether_model::{Day, Timestamp};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -75,6 +75,17 @@ pub fn millis(ms: u64) -> String {
         1_000..60_000 => format!("{:.1} s", ms as f64 / 1000.0),
         _ => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1000),
     }
+}
+
+/// Milliseconds that are expected, with the range in which half of all cases lie.
+pub fn expected_ms(expected: &Expected) -> String {
+    let ms = |ms: f64| millis(ms.round() as u64);
+    format!(
+        "{} ({} to {})",
+        ms(expected.middle),
+        ms(expected.low),
+        ms(expected.high)
+    )
 }
 
 /// Seconds as an age: `5 s`, `12 min`, `3 h`, `4 days`.

@@ -4,7 +4,7 @@
 //! The files are the stages of a VM's life: [`request`] and [`account`] judge what people type, [`fleet`] is all hosts
 //! and VMs at one moment as one value, [`place`] chooses a host and says why not the others, [`addresses`] gives out
 //! addresses, [`monitor`] says what sights of several hosts mean together, [`migrate`] checks a move before it is made,
-//! [`history`] what measurements will take on disk, [`reach`] says whether a guest is reachable, [`expire`] enforces
+//! [`history`] what measurements will take on disk, [`forecast`] what a migration will take, [`order`] in which order moves are made, [`reach`] says whether a guest is reachable, [`expire`] enforces
 //! leases, [`alert`] says what people should be told, [`reconcile`] compares what is intended with what is seen. Of the
 //! places VMs live in, [`host`] says which machines may be hosts, [`connect`] what is still to be done by hand to reach
 //! them, and [`fetch`] judges what a source of images answers.
@@ -16,10 +16,12 @@ pub mod connect;
 pub mod expire;
 pub mod fetch;
 pub mod fleet;
+pub mod forecast;
 pub mod history;
 pub mod host;
 pub mod migrate;
 pub mod monitor;
+pub mod order;
 pub mod place;
 pub mod reach;
 pub mod reconcile;

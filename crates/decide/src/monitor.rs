@@ -118,6 +118,8 @@ mod tests {
             downtime_ms: None,
             bytes: None,
             rounds: None,
+            zero_bytes: None,
+            forecast: None,
         }
     }
 

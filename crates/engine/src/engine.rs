@@ -64,7 +64,12 @@ pub struct Paces {
     pub disks: Duration,
     /// Pools and networks, and what the host is.
     pub places: Duration,
+    /// What a VM writes: it is measured for some seconds, on one VM of a host at a time.
+    pub writes: Duration,
 }
+
+/// Long enough that measuring is no load, short enough that a forecast is not of another day.
+const WRITES_EVERY: Duration = Duration::from_secs(600);
 
 impl Paces {
     /// What suits a sampling period.
@@ -73,6 +78,7 @@ impl Paces {
             memory: period * 3,
             disks: period * 3,
             places: period * 30,
+            writes: WRITES_EVERY,
         }
     }
 }
@@ -128,6 +134,8 @@ pub(crate) struct Inner {
     pub uses: crate::sessions::Uses,
     pub uploads: crate::images::Uploads,
     pub compatibility: crate::migrate::compatibility::Compatibility,
+    pub written: crate::forecast::Written,
+    pub accuracy: crate::forecast::KeptAccuracy,
     pub look: crate::look::Kept,
     pub exports: crate::export::Exports,
     pub alerts: crate::alert::Alerts,
@@ -154,6 +162,8 @@ impl Engine {
                 last_event: Mutex::new(0),
                 jobs_wanted: Notify::new(),
                 history_trouble: std::sync::Mutex::new(None),
+                written: crate::forecast::Written::default(),
+                accuracy: crate::forecast::KeptAccuracy::default(),
                 fleet_changed: Notify::new(),
                 hosts_changed: Notify::new(),
                 tasks: tasks::Board::default(),

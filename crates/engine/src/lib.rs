@@ -17,6 +17,7 @@ pub mod console;
 pub mod delete;
 pub mod expire;
 pub mod export;
+pub mod forecast;
 pub mod hosts;
 pub mod images;
 pub mod jobs;

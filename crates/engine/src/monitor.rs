@@ -46,21 +46,35 @@ impl Sampling {
 
 /// Keeps one loop running for each host there is; ends with the engine.
 pub async fn run(engine: Engine, stop: CancellationToken) {
+    tokio::join!(keep_hosts(&engine, &stop), age_hosts(&engine));
+}
+
+async fn keep_hosts(engine: &Engine, stop: &CancellationToken) {
     let mut loops = BTreeMap::new();
-    let mut awake = Awake::at(Instant::now());
+    let mut news = engine.store().news();
     loop {
+        let mut longest = Duration::MAX;
         match engine.store().hosts().await {
-            Ok(hosts) => loops = keep_up(&engine, loops, hosts, &stop).await,
+            Ok(hosts) => loops = keep_up(engine, loops, hosts, stop).await,
             Err(error) => {
-                tracing::warn!(error = %error, context = error.context(), "can't read the list of hosts")
+                tracing::warn!(error = %error, context = error.context(), "can't read the list of hosts");
+                longest = Duration::ZERO;
             }
         }
-        if awake.lately(Instant::now(), silent_after(&engine)) {
-            age(&engine);
-        }
         tokio::select! {
-            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            () = news.come(longest) => {}
             () = engine.inner.hosts_changed.notified() => {}
+        }
+    }
+}
+
+/// Every second, for ever, has the hosts of which nothing was seen for long look as they are.
+async fn age_hosts(engine: &Engine) {
+    let mut awake = Awake::at(Instant::now());
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        if awake.lately(Instant::now(), silent_after(engine)) {
+            age(engine);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Tasks: what runs for ever on a period. A task takes no input, may be run at any time and any number of times, and
 //! says how its last run went.
 
-use crate::{Engine, alert, expire, images, jobs, monitor, reach, reconcile};
+use crate::{Engine, alert, expire, forecast, images, jobs, monitor, reach, reconcile};
 use bellwether_model::{Result, Timestamp};
 use std::{collections::BTreeMap, future::Future, sync::Mutex, time::Duration};
 use tokio::task::JoinHandle;
@@ -78,20 +78,18 @@ pub(crate) fn spawn_all(engine: &Engine, stop: &CancellationToken) -> Vec<JoinHa
         periodic(
             engine,
             stop,
-            "alerts",
-            engine.settings().period,
-            |engine| async move { alert::run(&engine).await },
+            "forecast",
+            Duration::from_secs(5),
+            |engine| async move { forecast::run(&engine).await },
         ),
         periodic(
             engine,
             stop,
-            "events",
-            Duration::from_secs(1),
-            |engine| async move {
-                engine.tell().await;
-                Ok(())
-            },
+            "alerts",
+            engine.settings().period,
+            |engine| async move { alert::run(&engine).await },
         ),
+        spawn(stop, tell_what_others_wrote(engine.clone())),
         periodic(engine, stop, "cleanup", hour, |engine| async move {
             cleanup(&engine).await
         }),
@@ -140,9 +138,19 @@ where
             tokio::select! {
                 () = tokio::time::sleep(period) => {}
                 () = engine.inner.fleet_changed.notified(), if name == "reconcile" => {}
+                () = engine.inner.written.called(), if name == "forecast" => {}
             }
         }
     })
+}
+
+/// Passes on what another process wrote, or this one without passing it on.
+async fn tell_what_others_wrote(engine: Engine) {
+    let mut news = engine.store().news();
+    loop {
+        news.come(Duration::MAX).await;
+        engine.tell().await;
+    }
 }
 
 /// Drops what is kept only for a while, and what nobody finished.

@@ -123,6 +123,7 @@ pub fn cases() -> Vec<Case> {
         Other: volumes::a_shared_pool_is_one,
         Host: console::a_screen_has_a_port_and_takes_a_password,
         GuestAddress: console::the_address_becomes_known,
+        Host: moves::what_it_writes_is_told,
         Other: moves::there_and_back,
         Other: moves::outlives_its_caller,
         Other: moves::can_be_cancelled,

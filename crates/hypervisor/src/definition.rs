@@ -211,4 +211,6 @@ pub struct MigrationFigures {
     pub bytes: Option<u64>,
     /// Rounds over memory.
     pub rounds: Option<u64>,
+    /// Bytes of memory that were zero and did not travel.
+    pub zero_bytes: Option<u64>,
 }

@@ -132,6 +132,9 @@ pub trait Migration: Send + Sync {
     /// Moves the VM and returns when it is over; on a connection of its own. Begins by the moment the spec names or not at
     /// all (`TimedOut`). The caller settles every doubt by asking both hosts.
     async fn migrate(&self, spec: &MigrateSpec) -> Result<()>;
+    /// Bytes of memory the VM writes at least once within so many seconds (1–60); takes as long. None where its host can't
+    /// tell, or where it does not run or moves: what is measured then says nothing.
+    async fn written(&self, vm: Uuid, seconds: u32) -> Result<Option<u64>>;
     /// How far the running migration of this VM is; none where none runs. On the source.
     async fn migration_progress(&self, vm: Uuid) -> Result<Option<MigrationProgress>>;
     /// What was measured of the last migration of this VM that succeeded; on the host to which it went. One that failed

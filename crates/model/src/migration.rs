@@ -53,6 +53,63 @@ impl MigrationOutcome {
     }
 }
 
+/// What a figure is expected to be: the middle, and between which two half of all cases lie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Expected {
+    /// A quarter are less.
+    pub low: f64,
+    /// As many are less as more.
+    pub middle: f64,
+    /// A quarter are more.
+    pub high: f64,
+}
+
+/// Whether copying gets ahead of what the guest writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Convergence {
+    /// It does.
+    Converges,
+    /// It does if the guest is held back.
+    NeedsThrottling,
+    /// Not even then.
+    WillNot,
+}
+
+impl Convergence {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Convergence::Converges => "converges",
+            Convergence::NeedsThrottling => "needs_throttling",
+            Convergence::WillNot => "will_not",
+        }
+    }
+}
+
+/// What a migration is expected to take.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Forecast {
+    /// When it was made.
+    pub at: Timestamp,
+    /// Milliseconds from start to finish.
+    pub total_ms: Expected,
+    /// Milliseconds the guest stands still.
+    pub downtime_ms: Expected,
+    /// Bytes sent.
+    pub bytes: Expected,
+    /// Rounds over memory.
+    pub rounds: u32,
+    /// Whether it ends by itself.
+    pub convergence: Convergence,
+    /// What the model alone says of the whole time, before earlier outcomes correct it; milliseconds.
+    pub model_ms: f64,
+    /// The same of the pause.
+    pub model_downtime_ms: f64,
+    /// What it rests on, in sentences.
+    pub basis: Vec<String>,
+}
+
 /// A migration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Migration {
@@ -86,6 +143,10 @@ pub struct Migration {
     pub bytes: Option<u64>,
     /// Rounds over memory.
     pub rounds: Option<u64>,
+    /// Bytes of memory that were found to be zero and did not travel; none where that is not known.
+    pub zero_bytes: Option<u64>,
+    /// What it was expected to take; none of one made by others, or before there were forecasts.
+    pub forecast: Option<Forecast>,
 }
 
 /// What a pre-flight check found.

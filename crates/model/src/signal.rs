@@ -117,6 +117,8 @@ pub mod vm {
         NET_RX_PACKETS "net_rx_packets" PerSecond "Packets received";
         NET_TX_PACKETS "net_tx_packets" PerSecond "Packets sent";
         NET_DROPS "net_drops" PerSecond "Packets dropped in either direction";
+        RUNNING "running" Count "1 while it runs, 0 while it is paused, crashed or off; on average, the share of the time it ran";
+        UPTIME "uptime" Seconds "How long ago it was started";
     }
 }
 

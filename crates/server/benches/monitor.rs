@@ -3,7 +3,7 @@
 //! `cargo bench -p bellwether-server --bench monitor`, with `-- --hosts 50 --vms 1000 --seconds 20` for a quick look. The hosts
 //! are simulated inside the server: their part of its CPU is measured with it. Twenty of them get a year of history first
 //! (a point every ten minutes, the last day every ten seconds), so that graphs have what they have after a year; that takes
-//! some minutes, and `--years 0` leaves it out.
+//! some minutes, and `--years 0` leaves it out. `bellwether top` is run where it was built beside the server.
 
 #![allow(clippy::unwrap_used)] // in a bench a panic is the message
 
@@ -17,7 +17,11 @@ use bellwether_store::{History, SeriesKey};
 use common::{Person, argument, start};
 use reqwest::Method;
 use serde_json::json;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 /// Hosts that get a year of history.
 const WITH_PAST: usize = 20;
@@ -68,7 +72,7 @@ async fn heat(admin: &Person) {
         let from = Timestamp::from_seconds(now() - seconds).rfc3339();
         let path = format!("fleet/heat?from={from}");
         let mut times = Vec::new();
-        for _ in 0..50 {
+        for _ in 0..QUESTIONS {
             let began = Instant::now();
             admin.get(&path).await;
             times.push(began.elapsed().as_secs_f64() * 1e3);
@@ -102,6 +106,44 @@ async fn graphs(admin: &Person, hosts: &[String]) {
             "graphs of a {what:<9} p50 {median:.1} ms, p99 {p99:.1} ms ({points} points, ten signals)"
         );
     }
+}
+
+/// `bellwether top` on a terminal of its own, a look a second: CPU it takes for each, from asking to the last character.
+fn top(admin: &Person) {
+    const LOOKS: f64 = 20.0;
+    let program = Path::new(env!("CARGO_BIN_EXE_bellwetherd")).with_file_name("bellwether");
+    if !program.exists() {
+        println!("bellwether top        not built: cargo build --release -p bellwether-cli");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let times = folder.path().join("times");
+    // What the shell says of itself and of what it ran: minutes and seconds as user, then in the kernel.
+    let words =
+        "stty rows 50 cols 200; \"$TOP\" top --delay 1 --count \"$LOOKS\"; times > \"$TIMES\"";
+    let ended = Command::new("script")
+        .args(["--quiet", "--return", "--command", words, "/dev/null"])
+        .env("TOP", program)
+        .env("LOOKS", format!("{LOOKS:.0}"))
+        .env("TIMES", &times)
+        .env("TERM", "xterm-256color")
+        .env("BELLWETHER_SERVER", &admin.base)
+        .env("BELLWETHER_TOKEN", &admin.token)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(ended.success(), "top ended with {ended}");
+    let said = std::fs::read_to_string(times).unwrap();
+    let seconds = |text: &str| {
+        let (minutes, seconds) = text.trim_end_matches('s').split_once('m').unwrap();
+        minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()
+    };
+    let used: f64 = said.split_whitespace().map(seconds).sum();
+    println!(
+        "bellwether top        {:.0} ms of CPU a look",
+        used / LOOKS * 1e3
+    );
 }
 
 fn now() -> i64 {
@@ -183,6 +225,7 @@ async fn main() {
             bytes as f64 / 1_048_576.0
         );
     }
+    top(&admin);
     heat(&admin).await;
     graphs(&admin, &with_past).await;
     let mut size = 0;

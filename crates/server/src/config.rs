@@ -43,6 +43,8 @@ pub struct Config {
     pub disk_period_seconds: Option<u32>,
     /// Seconds between two looks at pools and networks; none for thirty samples.
     pub places_period_seconds: Option<u32>,
+    /// Seconds after which it is measured again what a VM writes; none for ten minutes.
+    pub writes_period_seconds: Option<u32>,
     /// The site's time zone by its IANA name: leases end at its midnights. None for the machine's.
     pub time_zone: Option<String>,
     /// `sim://` hosts (a simulated fleet) and libvirt's `test:///default` may be added, for trying out and for tests.
@@ -165,6 +167,7 @@ impl Default for Config {
             memory_period_seconds: None,
             disk_period_seconds: None,
             places_period_seconds: None,
+            writes_period_seconds: None,
             time_zone: None,
             allow_simulated_hosts: false,
             allow_ssh_commands: false,
@@ -252,6 +255,7 @@ impl Config {
             ("memory_period_seconds", self.memory_period_seconds),
             ("disk_period_seconds", self.disk_period_seconds),
             ("places_period_seconds", self.places_period_seconds),
+            ("writes_period_seconds", self.writes_period_seconds),
         ] {
             let least = self.sample_period_seconds;
             ensure!(
@@ -344,6 +348,7 @@ impl Config {
             memory: given(self.memory_period_seconds, usual.memory),
             disks: given(self.disk_period_seconds, usual.disks),
             places: given(self.places_period_seconds, usual.places),
+            writes: given(self.writes_period_seconds, usual.writes),
         }
     }
 

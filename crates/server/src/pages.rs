@@ -12,6 +12,7 @@ mod approve;
 mod csv;
 mod doors;
 mod fleet;
+mod forecast;
 mod gather;
 mod heat;
 mod host;

@@ -58,6 +58,7 @@ fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(moves::targets))
         .routes(routes!(moves::start))
         .routes(routes!(migrations::list))
+        .routes(routes!(migrations::accuracy))
         .routes(routes!(migrations::show))
         .routes(routes!(alerts::list))
         .routes(routes!(alerts::show))

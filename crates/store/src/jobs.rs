@@ -210,6 +210,18 @@ impl Store {
         }
     }
 
+    /// When the next job may be claimed, as things stand: one whose time has not come, or whose lease has not run out.
+    pub async fn next_claim(&self) -> Result<Option<Timestamp>> {
+        sql(
+            "SELECT MIN(CASE WHEN state = 'queued' OR lease_until < not_before THEN not_before ELSE lease_until END) AS due \
+             FROM jobs WHERE state IN ('queued', 'running', 'undoing')",
+        )
+        .one(self.on())
+        .await?
+        .get::<Option<i64>>("due")
+        .map(|due| due.map(Timestamp))
+    }
+
     /// Keeps a claimed job until `until`; `false` if another runner has it.
     pub async fn renew_lease(&self, id: JobId, fence: i64, until: Timestamp) -> Result<bool> {
         let changed = sql("UPDATE jobs SET lease_until = $3 WHERE id = $1 AND fence = $2")

@@ -12,6 +12,7 @@
 //! | `requests`, `vms`, `addresses`, `secrets`, `generation`, `totals` | what was asked for, what came of it, what holds it |
 //! | `tallies` | how many requests, jobs and migrations are in which state |
 //! | `hosts`, `storages`, `networks`, `images`, `seen` | the fleet and what was last seen of it |
+//! | `news` | when it is worth reading again |
 //! | `records` | what of this is kept in memory, and how it is known to be current |
 //! | `jobs`, `journal`, `tombstones`, `migrations` | work, its journal, what it leaves behind |
 //! | `incidents`, `notices`, `pool_uses` | what alerts found, who is told of it, how storages fill |
@@ -38,6 +39,7 @@ mod jobs;
 mod journal;
 mod migrations;
 mod networks;
+mod news;
 mod notices;
 mod people;
 mod policy;
@@ -64,6 +66,7 @@ pub use history::{History, Point, Series, SeriesKey};
 pub use incidents::IncidentQuery;
 pub use jobs::JobQuery;
 pub use migrations::{MigrationQuery, PastMoves};
+pub use news::News;
 pub use notices::{NewNotice, Notice, NoticeTally};
 pub use pool_uses::PoolUses;
 pub use records::Records;
@@ -83,6 +86,7 @@ use sql::{On, sql};
 pub struct Store {
     db: Db,
     kept: std::sync::Arc<records::Kept>,
+    written: news::Written,
 }
 
 impl Store {
@@ -97,12 +101,20 @@ impl Store {
         Ok(Self {
             db,
             kept: std::sync::Arc::default(),
+            written: news::Written::default(),
         })
     }
 
     /// Begins a writing transaction; waits its turn for seconds, then `Unavailable`.
     pub async fn begin(&self) -> Result<Tx> {
-        Tx::begin(&self.db, tx::Waiting::Briefly).await
+        let mut tx = Tx::begin(&self.db, tx::Waiting::Briefly).await?;
+        tx.written = Some(self.written.clone());
+        Ok(tx)
+    }
+
+    /// When to look again for what was written since.
+    pub fn news(&self) -> News {
+        self.written.news(&self.db)
     }
 
     /// `sqlite` or `postgres`.

@@ -24,7 +24,7 @@ macro_rules! fits {
 macro_rules! columns {
     () => {
         "id, job, vm, source, target, copy_disk, asked_by, outcome, reason, started_at, ended_at, total_ms, downtime_ms, bytes, \
-         rounds"
+         rounds, zero_bytes, forecast"
     };
 }
 
@@ -60,6 +60,8 @@ fn from_row(row: &Row) -> Result<Migration> {
         downtime_ms: row.opt_size("downtime_ms")?,
         bytes: row.opt_size("bytes")?,
         rounds: row.opt_size("rounds")?,
+        zero_bytes: row.opt_size("zero_bytes")?,
+        forecast: row.opt_json("forecast")?,
     })
 }
 
@@ -229,7 +231,7 @@ impl Tx {
         sql(concat!(
             "INSERT INTO migrations (",
             columns!(),
-            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
         ))
         .bind(migration.id)
         .bind(migration.job)
@@ -246,6 +248,8 @@ impl Tx {
         .opt_size(migration.downtime_ms)
         .opt_size(migration.bytes)
         .opt_size(migration.rounds)
+        .opt_size(migration.zero_bytes)
+        .opt_json(&migration.forecast)
         .run(self.on())
         .await
         .map(drop)
@@ -255,7 +259,8 @@ impl Tx {
     pub async fn update_migration(&mut self, migration: &Migration) -> Result<()> {
         let changed = sql(
             "UPDATE migrations SET job = $2, source = $3, target = $4, copy_disk = $5, outcome = $6, reason = $7, started_at = $8, \
-             ended_at = $9, total_ms = $10, downtime_ms = $11, bytes = $12, rounds = $13 WHERE id = $1",
+             ended_at = $9, total_ms = $10, downtime_ms = $11, bytes = $12, rounds = $13, zero_bytes = $14, \
+             forecast = $15 WHERE id = $1",
         )
         .bind(migration.id)
         .bind(migration.job)
@@ -270,6 +275,8 @@ impl Tx {
         .opt_size(migration.downtime_ms)
         .opt_size(migration.bytes)
         .opt_size(migration.rounds)
+        .opt_size(migration.zero_bytes)
+        .opt_json(&migration.forecast)
         .run(self.on())
         .await?;
         found(changed, "migration")

@@ -118,6 +118,13 @@ impl Statement {
             }
         }
     }
+    /// Adds a value that may be absent as JSON text.
+    pub(crate) fn opt_json(self, value: &Option<impl Serialize>) -> Self {
+        match value {
+            Some(value) => self.json(value),
+            None => self.bind(None::<String>),
+        }
+    }
     /// Adds a size; one that does not fit a database integer is refused.
     pub(crate) fn size(self, value: u64) -> Self {
         self.opt_size(Some(value))
@@ -298,9 +305,19 @@ impl Row {
     }
     /// JSON text.
     pub(crate) fn json<T: DeserializeOwned>(&self, column: &str) -> Result<T> {
-        serde_json::from_str(&self.get::<String>(column)?)
-            .map_err(|e| Error::internal(format!("column {column} is not the JSON expected: {e}")))
+        from_json(column, &self.get::<String>(column)?)
     }
+    /// JSON text that may be absent.
+    pub(crate) fn opt_json<T: DeserializeOwned>(&self, column: &str) -> Result<Option<T>> {
+        self.get::<Option<String>>(column)?
+            .map(|text| from_json(column, &text))
+            .transpose()
+    }
+}
+
+fn from_json<T: DeserializeOwned>(column: &str, text: &str) -> Result<T> {
+    serde_json::from_str(text)
+        .map_err(|e| Error::internal(format!("column {column} is not the JSON expected: {e}")))
 }
 
 fn word<T: DeserializeOwned>(column: &str, text: &str) -> Result<T> {

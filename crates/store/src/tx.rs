@@ -9,7 +9,9 @@
 
 use crate::{
     db::Db,
-    fault, records,
+    fault,
+    news::Written,
+    records,
     sql::{On, sql},
 };
 use bellwether_model::{Error, Result};
@@ -30,6 +32,8 @@ pub struct Tx {
     pub(crate) broken: bool,
     /// Of what is kept in memory ([`records`]), what this changes.
     pub(crate) changes: BTreeSet<&'static str>,
+    /// Told when this is committed.
+    pub(crate) written: Option<Written>,
 }
 
 #[derive(Debug)]
@@ -65,6 +69,7 @@ impl Tx {
             inner,
             broken: false,
             changes: BTreeSet::new(),
+            written: None,
         };
         if matches!(tx.inner, Inner::Postgres(_)) {
             if waiting == Waiting::ForAnUpgrade {
@@ -106,7 +111,11 @@ impl Tx {
             Inner::Sqlite(tx) => tx.commit().await,
             Inner::Postgres(tx) => tx.commit().await,
         }
-        .map_err(|e| fault::of(e, "COMMIT"))
+        .map_err(|e| fault::of(e, "COMMIT"))?;
+        if let Some(written) = self.written {
+            written.tell();
+        }
+        Ok(())
     }
 
     /// Gives everything since `begin` up, at once; dropping does the same a moment later.

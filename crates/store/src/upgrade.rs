@@ -105,6 +105,11 @@ pub(crate) const STORE: Schema = schema!(
             name: "remember_incidents",
             text: include_str!("../upgrades/0009_remember_incidents.sql"),
         },
+        Upgrade {
+            number: 10,
+            name: "keep_forecasts",
+            text: include_str!("../upgrades/0010_keep_forecasts.sql"),
+        },
     ]
 );
 

@@ -5,9 +5,9 @@ use crate::{
     context::Context,
     exit::Outcome,
     resolve,
-    text::{bytes, millis, or_dash, or_unknown, words, yes},
+    text::{bytes, expected_ms, millis, or_dash, or_unknown, words, yes},
 };
-use bellwether_api::migration::{Migration, MigrationQuery};
+use bellwether_api::migration::{Migration, MigrationAccuracy, MigrationQuery};
 use clap::Subcommand;
 use clap_complete::ArgValueCompleter;
 
@@ -26,6 +26,8 @@ pub enum Command {
         #[arg(long, default_value_t = 50)]
         limit: usize,
     },
+    /// How right forecasts were: each beside what came of it
+    Accuracy,
     /// One migration
     Show {
         /// Identifier
@@ -67,12 +69,59 @@ pub async fn run(command: Command, cx: &Context) -> Outcome {
                 table.show("No migrations.")
             })
         }
+        Command::Accuracy => {
+            let answer = cx.client.migration_accuracy().await?;
+            cx.answer(&answer, |accuracy| right(cx, accuracy))
+        }
         Command::Show { migration } => {
             let id = resolve::migration(cx, &migration).await?;
             let answer = cx.client.migration(id).await?;
             cx.answer(&answer, |migration| show(cx, migration))
         }
     }
+}
+
+fn right(cx: &Context, accuracy: &MigrationAccuracy) -> String {
+    let mut table = cx.table([
+        "STARTED",
+        "VM",
+        "FROM",
+        "TO",
+        "EXPECTED",
+        "TOOK",
+        "OFF BY",
+        "PAUSE EXPECTED",
+        "PAUSE",
+    ]);
+    for one in &accuracy.items {
+        table.row([
+            one.started_at.to_string(),
+            one.vm.name.clone(),
+            one.source.name.clone(),
+            one.target.name.clone(),
+            expected_ms(&one.forecast_total_ms),
+            millis(one.total_ms.round() as u64),
+            share(one.error),
+            expected_ms(&one.forecast_downtime_ms),
+            or_unknown(one.downtime_ms, millis),
+        ]);
+    }
+    let moves = table.show("Nothing was moved since there are forecasts.");
+    if accuracy.migrations == 0 {
+        return moves;
+    }
+    format!(
+        "{moves}\n\nOf {} migrations half were forecast within {} of what they took, nine of ten within {}; {} ended within their range (half would be as forecast), {} of the pauses within a factor of 1.5.",
+        accuracy.migrations,
+        or_unknown(accuracy.median_error, share),
+        or_unknown(accuracy.p90_error, share),
+        or_unknown(accuracy.within_range, share),
+        or_unknown(accuracy.downtime_near, share),
+    )
+}
+
+fn share(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
 }
 
 fn show(cx: &Context, migration: &Migration) -> String {
@@ -93,6 +142,16 @@ fn show(cx: &Context, migration: &Migration) -> String {
         .maybe("Ended", migration.ended_at.map(|at| at.to_string()))
         .line("Total", or_unknown(migration.total_ms, millis))
         .line("Downtime", or_unknown(migration.downtime_ms, millis))
+        .maybe(
+            "Expected",
+            migration.forecast.as_ref().map(|forecast| {
+                let total = expected_ms(&forecast.total_ms);
+                format!(
+                    "{total}, standing still for {}",
+                    expected_ms(&forecast.downtime_ms)
+                )
+            }),
+        )
         .line(
             "Sent",
             or_unknown(migration.sent_bytes, |sent| bytes(sent as f64)),

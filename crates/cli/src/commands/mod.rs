@@ -11,6 +11,7 @@ mod metrics;
 mod migration;
 mod network;
 mod people;
+pub mod plan;
 mod policy;
 mod record;
 mod request;
@@ -80,6 +81,9 @@ pub enum Command {
     /// The policy: limits, overcommit, leases
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Plans about a fleet in a file, without a server
+    #[command(subcommand)]
+    Plan(plan::Command),
     /// Who did what, newest first (admins)
     Audit(record::Audit),
     /// Follow live events until interrupted
@@ -125,6 +129,8 @@ pub async fn run(command: Command, cx: &Context) -> Outcome {
         Command::Audit(args) => record::audit(args, cx).await,
         Command::Events(args) => record::events(args, cx).await,
         Command::Server { tasks } => record::server(tasks, cx).await,
+        // Those that need no server are done before one is looked for.
+        Command::Plan(_) => Ok(()),
         Command::Completions { shell } => completions::print(shell),
     }
 }

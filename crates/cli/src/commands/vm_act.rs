@@ -6,12 +6,12 @@ use crate::{
     context::Context,
     exit::{Exit, Fault, Outcome},
     resolve,
-    text::{TypedDay, clean, millis, or_unknown, words},
+    text::{TypedDay, bytes, clean, expected_ms, millis, or_unknown, words},
     wait::{self, Wait},
 };
 use bellwether_api::{
     client::Answer,
-    migration::{MigrationChoices, MigrationInput, TargetChoice, Verdict},
+    migration::{Convergence, Forecast, MigrationChoices, MigrationInput, TargetChoice, Verdict},
     vm::{LeaseInput, PowerAction, PowerInput},
 };
 use clap::Args;
@@ -170,13 +170,42 @@ pub async fn migrate(args: Migrate, cx: &Context) -> Outcome {
         return wait::settled(&job);
     }
     wait::settled(&job)?;
+    let foretold = migration
+        .forecast
+        .as_ref()
+        .map_or_else(String::new, |forecast| {
+            let total = expected_ms(&forecast.total_ms);
+            format!(
+                " Expected were {total} and {}.",
+                expected_ms(&forecast.downtime_ms)
+            )
+        });
     cx.say(&format!(
-        "{} runs on {} now: {} in all, standing still for {}.",
+        "{} runs on {} now: {} in all, standing still for {}.{foretold}",
         migration.vm.name,
         migration.target.name,
         or_unknown(migration.total_ms, millis),
         or_unknown(migration.downtime_ms, millis),
     ))
+}
+
+/// What a move would take, in lines.
+fn foretold(forecast: &Forecast) -> String {
+    let ends = match forecast.convergence {
+        Convergence::Converges => "it ends by itself",
+        Convergence::NeedsThrottling => "it ends only if the guest is held back",
+        Convergence::WillNot => "it does not end while the guest writes so much",
+    };
+    let mut lines = format!(
+        "takes about {}, standing still for {}; {} are sent; {ends}\n",
+        expected_ms(&forecast.total_ms),
+        expected_ms(&forecast.downtime_ms),
+        bytes(forecast.sent_bytes.middle)
+    );
+    for sentence in &forecast.basis {
+        lines += &format!("  {}\n", clean(sentence));
+    }
+    lines
 }
 
 fn dry_run(cx: &Context, answer: &Answer<MigrationChoices>, target: Option<Uuid>) -> Outcome {
@@ -200,11 +229,11 @@ fn dry_run(cx: &Context, answer: &Answer<MigrationChoices>, target: Option<Uuid>
                 (true, true) => "possible, with a copy of its disk",
                 (true, false) => "possible",
             };
-            parts.push(format!(
-                "{}: {verdict}\n{}",
-                clean(&choice.host.name),
-                table.show("Nothing to check.")
-            ));
+            let mut part = format!("{}: {verdict}\n", clean(&choice.host.name));
+            if let Some(forecast) = &choice.forecast {
+                part += &foretold(forecast);
+            }
+            parts.push(part + &table.show("Nothing to check."));
         }
         parts.join("\n\n")
     })?;

@@ -6,5 +6,6 @@ mod acts;
 mod answers;
 mod common;
 mod login;
+mod plan;
 mod top;
 mod whole;

@@ -252,6 +252,8 @@ fn moving(outcome: MigrationOutcome, ended: Option<i64>) -> Migration {
         downtime_ms: None,
         bytes: None,
         rounds: None,
+        zero_bytes: None,
+        forecast: None,
     }
 }
 

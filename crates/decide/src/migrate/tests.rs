@@ -443,6 +443,8 @@ fn a_host_takes_part_in_two_moves_at_once_and_the_others_wait_their_turn() {
         downtime_ms: None,
         bytes: None,
         rounds: None,
+        zero_bytes: None,
+        forecast: None,
     };
     let mut moves = [
         moving(1, 1, 2),

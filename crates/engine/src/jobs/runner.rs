@@ -29,6 +29,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 pub async fn run(engine: Engine, stop: CancellationToken) {
     let slots = Arc::new(Semaphore::new(AT_ONCE));
     let mut running = tokio::task::JoinSet::new();
+    let mut news = engine.store().news();
     loop {
         while running.try_join_next().is_some() {}
         let Ok(slot) = slots.clone().acquire_owned().await else {
@@ -58,10 +59,19 @@ pub async fn run(engine: Engine, stop: CancellationToken) {
                 }
                 tokio::select! {
                     () = engine.inner.jobs_wanted.notified() => {}
-                    () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                    () = news.come(until_due(&engine).await) => {}
                 }
             }
         }
+    }
+}
+
+/// How long until a job may be claimed that may not be yet.
+async fn until_due(engine: &Engine) -> Duration {
+    match engine.store().next_claim().await {
+        Ok(due) => due.map_or(Duration::MAX, |due| due.since(engine.now())),
+        // As soon as it makes sense.
+        Err(_) => Duration::ZERO,
     }
 }
 

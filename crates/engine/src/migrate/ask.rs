@@ -68,7 +68,7 @@ pub async fn ask(
     again::when_overtaken(async || {
         let gathered = Gathered::read(engine, id).await?;
         let generation = gathered.generation();
-        let choices = gathered.judge(&known, hosts.clone());
+        let choices = gathered.judge(engine, &known, hosts.clone());
         match chosen(&choices, target).cloned() {
             Ok(chosen) => begin(engine, admin, generation, choices, chosen)
                 .await
@@ -141,6 +141,8 @@ async fn begin(
         downtime_ms: None,
         bytes: None,
         rounds: None,
+        zero_bytes: None,
+        forecast: chosen.forecast,
     };
     let data = Data {
         migration: migration.id,

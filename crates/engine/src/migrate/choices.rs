@@ -1,14 +1,14 @@
 //! Where a VM could go, and what stands in the way, host by host; no host is asked.
 
 use super::compatibility::Known;
-use crate::{Admin, Engine, place};
+use crate::{Admin, Engine, forecast::Ledger, place};
 use bellwether_decide::migrate::{self, CpuMatch, PreflightFacts, Route};
 use bellwether_model::{
     Error, HostId, Result, VmId,
     host::Host,
     image::{Image, ImageCopy},
     job::JobKind,
-    migration::Check,
+    migration::{Check, Forecast},
     observed::Observed,
     storage::{Storage, StorageKind},
     vm::Vm,
@@ -39,6 +39,8 @@ pub struct TargetChoice {
     pub copy_disk: bool,
     /// Room left there afterwards, in millionths.
     pub score: u64,
+    /// What it would take; none where it is not possible.
+    pub forecast: Option<Forecast>,
 }
 
 /// Where the VM could go, from what was last observed.
@@ -46,7 +48,9 @@ pub async fn consider(engine: &Engine, _admin: &Admin, id: VmId) -> Result<Migra
     let gathered = Gathered::read(engine, id).await?;
     let hosts = gathered.others();
     let known = Known::remembered(engine, &gathered.vm, &hosts);
-    Ok(gathered.judge(&known, hosts))
+    // Who looks where it could go may want it to go.
+    engine.inner.written.want(id.0);
+    Ok(gathered.judge(engine, &known, hosts))
 }
 
 /// Everything the choices are made on.
@@ -60,6 +64,7 @@ pub(super) struct Gathered {
     observed: Arc<Observed>,
     held_by: Option<String>,
     routes: BTreeMap<HostId, Route>,
+    ledger: Ledger,
 }
 
 impl Gathered {
@@ -85,6 +90,7 @@ impl Gathered {
         });
         Ok(Self {
             routes: routes.collect(),
+            ledger: Ledger::read(engine).await?,
             storage,
             image,
             copies: store.image_copies(vm.image).await?,
@@ -109,7 +115,7 @@ impl Gathered {
     }
 
     /// `targets`, each with its checks.
-    pub fn judge(self, known: &Known, targets: Vec<Host>) -> MigrationChoices {
+    pub fn judge(self, engine: &Engine, known: &Known, targets: Vec<Host>) -> MigrationChoices {
         let judged = targets
             .iter()
             .filter_map(|target| self.judge_one(known, target))
@@ -118,8 +124,13 @@ impl Gathered {
             .into_iter()
             .filter_map(|target| {
                 let host = targets.iter().find(|host| host.id == target.host)?.clone();
+                let forecast = target.possible.then(|| {
+                    self.ledger
+                        .forecast(engine, &self.vm, target.host, target.copy_disk)
+                });
                 Some(TargetChoice {
                     host,
+                    forecast,
                     checks: target.checks,
                     possible: target.possible,
                     copy_disk: target.copy_disk,

@@ -260,6 +260,7 @@ async fn record(
     migration.downtime_ms = measured.downtime_ms;
     migration.bytes = measured.bytes.or(migration.bytes);
     migration.rounds = measured.rounds.or(migration.rounds);
+    migration.zero_bytes = measured.zero_bytes;
     let target = tx.host(data.target).await?.name;
     let mut vm = tx.vm(data.vm).await?;
     tx.update_migration(&migration).await?;

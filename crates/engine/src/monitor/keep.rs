@@ -4,7 +4,7 @@ use crate::Engine;
 use bellwether_decide::history::{self, Load, Need};
 use bellwether_model::{
     Timestamp,
-    observed::{DiskUse, HostSeen, PacketRate, TransferRate, VmSeen},
+    observed::{DiskUse, HostSeen, PacketRate, PowerState, TransferRate, VmSeen},
     policy::HistoryPolicy,
     signal::{Signal, host, vm},
 };
@@ -55,9 +55,10 @@ pub(super) async fn remember(engine: &Engine, at: Timestamp, values: &[(Uuid, Si
     }
 }
 
-/// Series of a host, and of a VM that runs: by the pace at which they are measured.
+/// Series of a host, of a VM whatever it does, and of one that runs: by the pace at which they are measured.
 const OF_HOST: u64 = host::ALL.len() as u64;
-const OF_VM_EACH_TIME: u64 = 8;
+const OF_ANY_VM: u64 = 1;
+const OF_VM_EACH_TIME: u64 = 9;
 const OF_VM_WITH_MEMORY: u64 = 5;
 const OF_VM_WITH_DISKS: u64 = 7;
 
@@ -72,6 +73,7 @@ impl Engine {
     pub fn history_need(&self, policy: &HistoryPolicy) -> Need {
         let observed = self.observed();
         let hosts = observed.each().count() as u64;
+        let vms: u64 = observed.each().map(|host| host.vms.len() as u64).sum();
         let running: u64 = observed
             .each()
             .map(|host| u64::from(host.running().0))
@@ -81,7 +83,10 @@ impl Engine {
         history::need(
             policy,
             &[
-                load(hosts * OF_HOST + running * OF_VM_EACH_TIME, settings.period),
+                load(
+                    hosts * OF_HOST + vms * OF_ANY_VM + running * OF_VM_EACH_TIME,
+                    settings.period,
+                ),
                 load(running * OF_VM_WITH_MEMORY, settings.paces.memory),
                 load(running * OF_VM_WITH_DISKS, settings.paces.disks),
             ],
@@ -97,7 +102,11 @@ pub(super) async fn save(engine: &Engine, seen: &HostSeen) {
 }
 
 /// Everything that was measured by this look, things one after the other; what is left from an earlier look was told then.
-pub(super) fn measured(seen: &HostSeen) -> Vec<(Uuid, Signal, f64)> {
+/// Of a VM that is live `elsewhere` that says more than what this host holds of it.
+pub(super) fn measured(
+    seen: &HostSeen,
+    elsewhere: impl Fn(Uuid) -> bool,
+) -> Vec<(Uuid, Signal, f64)> {
     let mut values = Vec::with_capacity(host::ALL.len() + vm::ALL.len() * seen.vms.len());
     let mut put = |id, signal, value| values.push((id, signal, value));
     let (count, vcpus, memory) = seen.running();
@@ -123,13 +132,25 @@ pub(super) fn measured(seen: &HostSeen) -> Vec<(Uuid, Signal, f64)> {
         }
     }
     // While a VM moves it shows on two hosts; its figures are those of the one that runs it.
-    let here = |vm: &&VmSeen| vm.power.is_live() && !vm.migrating;
-    for seen_vm in seen.vms.iter().filter(here) {
+    for seen_vm in seen.vms.iter().filter(|vm| !vm.migrating) {
         let mut put = |signal: Signal, value: Option<f64>| {
             if let Some(value) = value {
                 put(seen_vm.uuid, signal, value);
             }
         };
+        if !seen_vm.power.is_live() {
+            if !elsewhere(seen_vm.uuid) {
+                put(vm::RUNNING, Some(0.0));
+            }
+            continue;
+        }
+        let running = seen_vm.power == PowerState::Running;
+        put(vm::RUNNING, Some(f64::from(u8::from(running))));
+        let up = seen_vm.up_since.zip(seen.at);
+        put(
+            vm::UPTIME,
+            up.map(|(since, now)| now.since(since).as_secs_f64()),
+        );
         each_time(seen_vm, &mut put);
         if seen_vm.memory_at == seen.at {
             of_memory(seen_vm, &mut put);
@@ -201,10 +222,37 @@ fn of_disks(seen: &VmSeen, put: &mut impl FnMut(Signal, Option<f64>)) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bellwether_model::HostId;
+
+    #[test]
+    fn whether_it_runs_is_told_of_each_vm_once() {
+        let vm = |n: u128, power| VmSeen::nothing(Uuid::from_u128(n), format!("vm{n}"), power);
+        let mut seen = HostSeen::nothing(HostId::new());
+        seen.at = Some(Timestamp::from_seconds(1_000));
+        seen.vms = vec![
+            vm(1, PowerState::Running),
+            vm(2, PowerState::Paused),
+            vm(3, PowerState::ShutOff),
+            // Left behind by a move that somebody made by hand.
+            vm(4, PowerState::ShutOff),
+            // On its way to here.
+            vm(5, PowerState::Paused),
+        ];
+        seen.vms[0].up_since = Some(Timestamp::from_seconds(400));
+        seen.vms[4].migrating = true;
+        let values = measured(&seen, |uuid| uuid == Uuid::from_u128(4));
+        let told = |signal: Signal| -> Vec<(u128, f64)> {
+            let of = values.iter().filter(|(_, of, _)| *of == signal);
+            of.map(|(uuid, _, value)| (uuid.as_u128(), *value))
+                .collect()
+        };
+        assert_eq!(told(vm::RUNNING), [(1, 1.0), (2, 0.0), (3, 0.0)]);
+        assert_eq!(told(vm::UPTIME), [(1, 600.0)]);
+    }
 
     #[test]
     fn every_signal_of_a_vm_is_counted_at_some_pace() {
-        let counted = OF_VM_EACH_TIME + OF_VM_WITH_MEMORY + OF_VM_WITH_DISKS;
+        let counted = OF_ANY_VM + OF_VM_EACH_TIME + OF_VM_WITH_MEMORY + OF_VM_WITH_DISKS;
         assert_eq!(counted, vm::ALL.len() as u64);
     }
 }

@@ -131,7 +131,14 @@ impl<'a> Watch<'a> {
         let changed = before
             .as_ref()
             .is_none_or(|before| shape(before) != shape(&seen));
-        let values = keep::measured(&seen);
+        let observed = engine.observed();
+        let elsewhere = |vm| {
+            let others = observed
+                .sightings(vm)
+                .filter(|(host, _)| *host != seen.host);
+            others.into_iter().any(|(_, vm)| vm.power.is_live())
+        };
+        let values = keep::measured(&seen, elsewhere);
         keep::remember(engine, now.wall, &values).await;
         export::measured(engine, &seen, &values).await;
         if changed || self.saved.is_none_or(|saved| saved.elapsed() >= SAVE_EVERY) {

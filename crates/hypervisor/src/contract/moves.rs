@@ -6,6 +6,27 @@ use bellwether_model::observed::PowerState::{self, Paused, Running};
 use std::{sync::Arc, time::Duration};
 use tokio::time::sleep;
 
+pub(super) async fn what_it_writes_is_told(context: &Context) -> Outcome {
+    let definition = context.running().await?;
+    let (vm, memory) = (definition.uuid, definition.memory.bytes());
+    let host = context.host();
+    let written = host.written(vm, 1).await?;
+    ensure!(
+        written.is_some_and(|bytes| bytes <= memory),
+        "it wrote {written:?} of {memory} bytes in a second"
+    );
+    host.force_off(vm).await?;
+    ensure!(
+        host.written(vm, 1).await?.is_none(),
+        "one that is off writes nothing that could be told"
+    );
+    ensure!(
+        host.written(uuid::Uuid::from_u128(1), 1).await?.is_none(),
+        "one that is not there neither"
+    );
+    Ok(())
+}
+
 pub(super) async fn there_and_back(context: &Context) -> Outcome {
     let definition = context.running().await?;
     let (vm, subject) = (definition.uuid, context.subject());

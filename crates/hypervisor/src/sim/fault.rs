@@ -39,6 +39,7 @@ pub enum Op {
     ReadVolume,
     DeleteVolume,
     Migrate,
+    Written,
     MigrationProgress,
     MigrationFigures,
     AbortMigration,

@@ -7,7 +7,7 @@ use super::{
     spec::{Guest, SimSpec},
     world::{SimMachine, World, pair},
 };
-use crate::{HostEvent, MigrateSpec, Result};
+use crate::{HostEvent, HypervisorError, MigrateSpec, Result};
 use bellwether_model::{MiB, observed::HostFacts, observed::PowerState};
 use std::{
     fmt,
@@ -235,6 +235,18 @@ impl SimFleet {
     /// Somebody uses virsh: the VM is started behind our back.
     pub fn start_by_hand(&self, host: &str, vm: Uuid) -> Result<()> {
         self.with(|world| world.start(host, vm))
+    }
+    /// Somebody uses virsh: a VM that is off gets another name in libvirt.
+    pub fn rename_by_hand(&self, host: &str, vm: Uuid, name: &str) -> Result<()> {
+        self.with(|world| {
+            let there = world.vm(host, vm)?;
+            if there.power.is_live() {
+                return Err(HypervisorError::WrongState("it runs".into()));
+            }
+            there.definition.name = name.into();
+            world.emit(host, HostEvent::Lifecycle(vm));
+            Ok(())
+        })
     }
     /// The guest shuts itself down, or somebody uses virsh.
     pub fn guest_stops(&self, host: &str, vm: Uuid) -> Result<()> {

@@ -135,7 +135,7 @@ impl World {
             return;
         };
         mv.sent += mv.round_bytes;
-        let figures = mv.figures(now);
+        let mut figures = mv.figures(now);
         let taken = !matches!(mv.doubt, Some(Fault::DoubtTargetGone));
         if taken {
             for copy in &mv.copied {
@@ -153,6 +153,8 @@ impl World {
                 } else {
                     PowerState::Running
                 };
+                let memory = there.live.as_ref().map(|live| live.memory.bytes());
+                figures.zero_bytes = memory.map(|all| all.saturating_sub(mv.memory as u64));
                 there.figures = Some(figures);
                 if let Some(live) = &mut there.live {
                     live.counted = now;
@@ -231,6 +233,17 @@ impl World {
             return Err(HypervisorError::WrongState("it is being migrated".into()));
         }
         Ok(())
+    }
+
+    /// Bytes a running VM writes at least once within so many seconds; none where it does not run, or moves.
+    pub fn written(&self, host: &str, vm: Uuid, seconds: u32) -> Option<u64> {
+        let there = self.machines.get(host)?.vms.get(&vm)?;
+        if there.power != PowerState::Running || self.not_moving(host, vm).is_err() {
+            return None;
+        }
+        let memory = there.live.as_ref()?.memory.bytes();
+        let mib = there.guest.dirty_mib_s.max(0.0) * f64::from(seconds);
+        Some(((mib * 1_048_576.0) as u64).min(memory))
     }
 
     pub fn progress(&self, host: &str, vm: Uuid) -> Option<MigrationProgress> {
@@ -356,6 +369,7 @@ impl Move {
                 .map(|since| millis(now.saturating_duration_since(since))),
             bytes: Some(self.sent as u64),
             rounds: Some(self.round),
+            zero_bytes: None,
         }
     }
 

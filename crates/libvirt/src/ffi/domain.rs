@@ -163,6 +163,42 @@ impl Domain {
             })
         }
     }
+    /// Has the emulator measure for so many seconds how much memory is written, by looking at some of its pages twice.
+    pub fn start_dirty_rate(&self, seconds: u32) -> Result<(), Failure> {
+        let seconds = c_int::try_from(seconds).unwrap_or(c_int::MAX);
+        // SAFETY: the domain is live.
+        checked(unsafe {
+            virt_sys::virDomainStartDirtyRateCalc(
+                self.0,
+                seconds,
+                virt_sys::VIR_DOMAIN_DIRTYRATE_MODE_PAGE_SAMPLING,
+            )
+        })
+        .map(|_| ())
+    }
+    /// Statistics of this domain alone, in the groups `VIR_DOMAIN_STATS_…`.
+    pub fn stats(&self, groups: c_uint) -> Result<Params, Failure> {
+        let mut domains = [self.0, ptr::null_mut()];
+        let mut records: *mut virt_sys::virDomainStatsRecordPtr = ptr::null_mut();
+        // SAFETY: the list of domains ends in null and lives for the call; libvirt allocates the records, which are read
+        // while they live and freed once.
+        unsafe {
+            let count = checked(virt_sys::virDomainListGetStats(
+                domains.as_mut_ptr(),
+                groups,
+                &mut records,
+                0,
+            ))?;
+            let params = match count {
+                0 => Params::default(),
+                _ => Params::read((**records).params, (**records).nparams),
+            };
+            if !records.is_null() {
+                virt_sys::virDomainStatsRecordListFree(records);
+            }
+            Ok(params)
+        }
+    }
     /// Cancels the running job.
     pub fn abort_job(&self) -> Result<(), Failure> {
         // SAFETY: the domain is live.

@@ -135,7 +135,11 @@ impl Person {
         rustls::crypto::ring::default_provider()
             .install_default()
             .unwrap();
-        let client = Client::builder().build().unwrap();
+        // Shorter than a server keeps a silent connection, or a question may meet its end.
+        let client = Client::builder()
+            .pool_idle_timeout(Duration::from_secs(5))
+            .build()
+            .unwrap();
         Self::sign_in(&client, &server.base, "ada").await
     }
 

@@ -2,6 +2,7 @@
 
 use super::{
     csv::{Csv, Known},
+    forecast::foretold,
     gather,
     site::{AdminVisit, again, go, show, typed_wrong, vm_name},
     typed::Typed,
@@ -84,6 +85,7 @@ async fn choose_page(visit: &AdminVisit, id: VmId, form: Form) -> Result<Migrate
                 },
                 checks: choice.checks.iter().map(line).collect(),
                 remarks: remarks(&choice.checks),
+                forecast: choice.forecast.as_ref().map(foretold),
             }
         })
         .collect();
@@ -246,6 +248,7 @@ pub async fn migration(visit: AdminVisit, Path(id): Path<MigrationId>) -> Result
             .map(|p| p.doing.clone())
             .filter(|text| !text.is_empty())
             .unwrap_or_else(|| "About to begin.".into()),
+        forecast: migration.forecast.as_ref().map(foretold),
         figures: figures(&migration, job.as_ref()),
         facts,
     })

@@ -2,8 +2,8 @@
 //! from this one list, so that nothing is served that is not in it.
 
 use super::{
-    alerts, approve, doors, fleet, heat, host, hosts, image_new, images, inbox, jobs, machine,
-    machines, migrations, networks, people, requests, search, storages,
+    alerts, approve, doors, fleet, forecast, heat, host, hosts, image_new, images, inbox, jobs,
+    machine, machines, migrations, networks, people, requests, search, storages,
 };
 use crate::{layers, state::AppState};
 use axum::{Router, extract::DefaultBodyLimit, routing};
@@ -103,6 +103,7 @@ pages! {
 
         get  "/migrations"              Admin  "GET /api/v1/migrations"                 migrations::migrations;
         get  "/migrations.csv"          Admin  "GET /api/v1/migrations"                 migrations::migrations_csv;
+        get  "/migrations/accuracy"     Admin  "GET /api/v1/migrations/accuracy"        forecast::accuracy;
         get  "/migrations/{id}"         Admin  "GET /api/v1/migrations/{id}"            migrations::migration;
         get  "/jobs"                    User   "GET /api/v1/jobs"                       jobs::jobs;
         get  "/jobs/{id}"               Owner  "GET /api/v1/jobs/{id}"                  jobs::job;

@@ -7,6 +7,7 @@ pub mod badge;
 pub mod chart;
 pub mod doors;
 pub mod fleet;
+pub mod forecast;
 pub mod form;
 pub mod frame;
 pub mod heat;

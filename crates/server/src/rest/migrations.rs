@@ -11,8 +11,9 @@ use crate::{
 use axum::{Json, extract::State};
 use bellwether_api::{
     List,
-    migration::{Migration, MigrationQuery},
+    migration::{ForecastOutcome, Migration, MigrationAccuracy, MigrationQuery},
 };
+use bellwether_engine::forecast;
 use bellwether_model::MigrationId;
 
 /// Migrations, newest first.
@@ -46,6 +47,51 @@ pub async fn list(
             .collect(),
         total: None,
         next: None,
+    }))
+}
+
+/// How right the forecasts of the last migrations were.
+#[utoipa::path(get, path = "/api/v1/migrations/accuracy", tag = "migrations", responses((status = 200, body = MigrationAccuracy), Problems))]
+pub async fn accuracy(
+    admin: Admin,
+    State(state): State<AppState>,
+) -> Result<Json<MigrationAccuracy>> {
+    let hindsight = forecast::hindsight(&state.engine, &admin).await?;
+    let vms = hindsight.moves.iter().map(|(migration, _)| migration.vm);
+    let names = Directory::load(&state.engine)
+        .await?
+        .with_vms(&state.engine, vms.collect())
+        .await?;
+    let items: Vec<ForecastOutcome> = hindsight
+        .moves
+        .iter()
+        .filter_map(|(migration, scored)| {
+            let told = Migration::new(migration, &names);
+            let forecast = told.forecast?;
+            Some(ForecastOutcome {
+                migration: told.id,
+                vm: told.vm,
+                source: told.source,
+                target: told.target,
+                copy_disk: told.copy_disk,
+                started_at: told.started_at,
+                forecast_total_ms: forecast.total_ms,
+                total_ms: scored.actual_ms,
+                error: scored.error(),
+                forecast_downtime_ms: forecast.downtime_ms,
+                downtime_ms: told.downtime_ms,
+            })
+        })
+        .collect();
+    let found = hindsight.accuracy;
+    let of_some = |figure: f64| (found.moves > 0).then_some(figure);
+    Ok(Json(MigrationAccuracy {
+        migrations: found.moves as u64,
+        median_error: of_some(found.median_error),
+        p90_error: of_some(found.p90_error),
+        within_range: of_some(found.within_range),
+        downtime_near: found.downtime_near,
+        items,
     }))
 }
 

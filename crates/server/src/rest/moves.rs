@@ -39,6 +39,7 @@ pub async fn targets(
                 // Exact below 2^53, far above any score.
                 score: target.score as f64,
                 checks: target.checks.iter().map(Into::into).collect(),
+                forecast: target.forecast.as_ref().map(Into::into),
             })
             .collect(),
     }))

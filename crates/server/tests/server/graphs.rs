@@ -357,3 +357,64 @@ async fn a_vm_made_again_under_its_name_begins_anew_and_one_that_moved_goes_on()
     assert!(all.iter().all(|(at, _)| *at >= made - 2), "{made} {all:?}");
     site.quiet().await;
 }
+
+#[tokio::test]
+async fn a_vm_renamed_by_hand_shows_its_new_name_and_keeps_its_past() {
+    let fleet = SimFleet::new(SimSpec::new("renamed", 1));
+    let host = fleet.hosts()[0].clone();
+    let mut site = Site::with_fleet(brisk(), fleet.clone()).await;
+    let (image, _) = site.furnish().await;
+    let ada = site.user("ada").await;
+    let vm = site.vm(&ada, &image, "web").await;
+    let root = site.token(&*site.admin().await).await;
+    let from = site
+        .engine
+        .now()
+        .minus(std::time::Duration::from_secs(600))
+        .rfc3339();
+    let path = format!("/api/v1/vms/{}/metrics?step_seconds=1&from={from}", vm.id);
+    let past = async |site: &Site| {
+        let metrics = read(site, &path, &root).await;
+        let of = |word: &str| {
+            let series = metrics["series"].as_array().unwrap().iter();
+            let mut of_word = series.filter(|series| series["signal"] == word);
+            let series = of_word.next().unwrap();
+            serde_json::from_value::<Vec<f64>>(series["average"].clone()).unwrap()
+        };
+        (of("cpu"), of("running"))
+    };
+    site.until("it was measured", async |site| {
+        past(site).await.0.len() >= 3
+    })
+    .await;
+
+    fleet.guest_stops(&host, vm.id.0).unwrap();
+    site.until("it is told that it is off", async |site| {
+        past(site).await.1.last() == Some(&0.0)
+    })
+    .await;
+    let before = past(&site).await.0.len();
+    fleet.rename_by_hand(&host, vm.id.0, "web by hand").unwrap();
+    fleet.start_by_hand(&host, vm.id.0).unwrap();
+    site.until("it is measured again", async |site| {
+        past(site).await.0.len() >= before + 2
+    })
+    .await;
+    let (cpu, running) = past(&site).await;
+    assert!(cpu.iter().all(|cpu| (0.0..16.0).contains(cpu)), "{cpu:?}");
+    assert_eq!(running.first(), Some(&1.0), "{running:?}");
+    assert_eq!(running.last(), Some(&1.0), "{running:?}");
+
+    let told = site.send(get("/metrics").token(&root)).await.body;
+    let of_vm = told
+        .lines()
+        .filter(|line| line.contains(&vm.id.to_string()))
+        .collect::<Vec<_>>();
+    assert!(!of_vm.is_empty());
+    let renamed = |line: &&str| line.contains("domain=\"web by hand\"");
+    assert!(of_vm.iter().all(renamed), "{of_vm:#?}");
+    // What its owner called it is not libvirt's to change.
+    let shown = read(&site, &format!("/api/v1/vms/{}", vm.id), &root).await;
+    assert_eq!(shown["name"], "web");
+    site.quiet().await;
+}

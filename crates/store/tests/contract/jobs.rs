@@ -181,6 +181,7 @@ async fn the_oldest_due_job_is_claimed_and_an_outlived_lease_passes_on(world: Wo
     let mut later = job(JobKind::Power, None);
     (old.created_at, later.created_at) = (at(1), at(2));
     old.not_before = at(100);
+    assert_eq!(store.next_claim().await.unwrap(), None);
     insert(&store, &[&later, &old]).await;
 
     let claimed = store.claim_job("a", at(10), LEASE).await.unwrap().unwrap();
@@ -195,10 +196,16 @@ async fn the_oldest_due_job_is_claimed_and_an_outlived_lease_passes_on(world: Wo
     );
     assert_eq!(store.job(later.id).await.unwrap(), claimed);
     assert_eq!(store.claim_job("b", at(69), LEASE).await.unwrap(), None);
+    assert_eq!(
+        store.next_claim().await.unwrap(),
+        Some(at(70)),
+        "by its lease"
+    );
     let claimed = store.claim_job("b", at(100), LEASE).await.unwrap().unwrap();
     assert_eq!(claimed.id, old.id, "the oldest of two that are due");
 
     assert!(store.renew_lease(later.id, 1, at(500)).await.unwrap());
+    assert_eq!(store.next_claim().await.unwrap(), Some(at(160)));
     assert_eq!(store.claim_job("c", at(120), LEASE).await.unwrap(), None);
     let taken = store.claim_job("c", at(160), LEASE).await.unwrap().unwrap();
     assert_eq!((taken.id, taken.fence, taken.attempts), (old.id, 2, 2));

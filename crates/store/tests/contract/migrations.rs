@@ -37,6 +37,8 @@ async fn what_hangs_on_a_host_and_which_ways_are_proven(world: World) {
         downtime_ms: None,
         bytes: None,
         rounds: None,
+        zero_bytes: None,
+        forecast: None,
     };
     let mut work = job(JobKind::Power, None);
     work.subject = JobSubject {
@@ -100,6 +102,8 @@ async fn migrations_round_trip_newest_first(world: World) {
         downtime_ms: None,
         bytes: None,
         rounds: None,
+        zero_bytes: None,
+        forecast: None,
     };
     let mut done = migration(1, MigrationOutcome::Running);
     let unknown = migration(2, MigrationOutcome::Unknown);
@@ -192,6 +196,8 @@ async fn how_the_last_moves_between_two_hosts_went(world: World) {
         downtime_ms: None,
         bytes: None,
         rounds: None,
+        zero_bytes: None,
+        forecast: None,
     };
     use MigrationOutcome::{Cancelled, Completed, Failed, Running};
     let mut back = moved(h1.id, Some(9), Failed, None);

@@ -4,7 +4,7 @@ use super::super::{Answer, Client, NO_BODY, NO_QUERY, Result};
 use crate::{
     List,
     job::{Job, JobQuery},
-    migration::{Migration, MigrationQuery},
+    migration::{Migration, MigrationAccuracy, MigrationQuery},
 };
 use reqwest::Method;
 use uuid::Uuid;
@@ -17,6 +17,12 @@ impl Client {
         most: usize,
     ) -> Result<Answer<List<Migration>>> {
         self.all("/migrations", query, most).await
+    }
+
+    /// How right the forecasts of the last migrations were.
+    pub async fn migration_accuracy(&self) -> Result<Answer<MigrationAccuracy>> {
+        self.call(Method::GET, "/migrations/accuracy", NO_QUERY, NO_BODY)
+            .await
     }
 
     /// One migration.

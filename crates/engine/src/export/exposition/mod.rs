@@ -10,11 +10,13 @@ mod own;
 mod vms;
 
 use super::OutletStatus;
-use crate::{Engine, TaskStatus, alert::TargetStatus};
+use crate::{Engine, TaskStatus, alert::TargetStatus, forecast};
+use bellwether_decide::forecast::Accuracy;
 use bellwether_model::{
     Result, Timestamp,
     alert::Incident,
     host::HostHealth,
+    migration::MigrationOutcome,
     observed::{HostSeen, Observed},
 };
 use bellwether_store::{NoticeTally, Records, Tally};
@@ -41,16 +43,23 @@ pub struct Exposed {
     open: Arc<[Incident]>,
     notices: Vec<NoticeTally>,
     told: Vec<TargetStatus>,
+    accuracy: Accuracy,
 }
 
 impl Exposed {
     /// Everything, from what was last seen and from the store; no host is asked.
     pub async fn gather(engine: &Engine) -> Result<Self> {
+        let tallies = engine.store().tallies().await?;
+        let completed = tallies.iter().filter(|tally| {
+            tally.of == "migration" && tally.state == MigrationOutcome::Completed.as_str()
+        });
+        let completed = completed.map(|tally| tally.count).sum();
         Ok(Self {
             now: engine.now(),
             observed: engine.observed(),
             records: engine.store().records().await?,
-            tallies: engine.store().tallies().await?,
+            accuracy: forecast::recent_accuracy(engine, completed).await?,
+            tallies,
             tasks: engine.task_status(),
             outlets: engine.outlets(),
             open: engine.store().open_incidents().await?,

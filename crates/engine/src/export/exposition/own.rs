@@ -2,6 +2,7 @@
 
 use super::{super::OutletStatus, Exposed, Kind, Sink};
 use crate::usage::{self, Usage};
+use bellwether_decide::forecast::Accuracy;
 use bellwether_model::{GiB, MiB, UserId, Vcpus, migration::MigrationOutcome};
 use bellwether_store::Tally;
 use std::{collections::BTreeMap, fmt};
@@ -182,6 +183,37 @@ const MIGRATIONS: &[OfTally] = &[
     ),
 ];
 
+type OfForecasts = (&'static str, &'static str, fn(&Accuracy) -> Option<f64>);
+
+/// How right the forecasts of the last migrations were; absent before the first.
+const FORECASTS: &[OfForecasts] = &[
+    (
+        "bellwether_migration_forecasts",
+        "Migrations that were forecast and completed, of the last 200.",
+        |of| Some(of.moves as f64),
+    ),
+    (
+        "bellwether_migration_forecast_median_error_ratio",
+        "Half of the forecasts of the whole time were off by less than this part of it.",
+        |of| Some(of.median_error),
+    ),
+    (
+        "bellwether_migration_forecast_p90_error_ratio",
+        "Nine of ten forecasts of the whole time were off by less than this part of it.",
+        |of| Some(of.p90_error),
+    ),
+    (
+        "bellwether_migration_forecast_within_range_ratio",
+        "Share of migrations that ended within the range they were forecast to.",
+        |of| Some(of.within_range),
+    ),
+    (
+        "bellwether_migration_forecast_downtime_near_ratio",
+        "Share of pauses that were forecast within a factor of 1.5.",
+        |of| of.downtime_near,
+    ),
+];
+
 fn tallies(exposed: &Exposed, sink: &mut dyn Sink) -> fmt::Result {
     let of = |what: &'static str| exposed.tallies.iter().filter(move |tally| tally.of == what);
     let help = "Requests, by state.";
@@ -217,6 +249,17 @@ fn tallies(exposed: &Exposed, sink: &mut dyn Sink) -> fmt::Result {
             }
             Ok(())
         })?;
+    }
+    for (name, help, value) in FORECASTS {
+        sink.family(
+            Kind::Gauge,
+            name,
+            help,
+            &mut |to| match value(&exposed.accuracy).filter(|_| exposed.accuracy.moves > 0) {
+                Some(value) => to.sample(&[], value),
+                None => Ok(()),
+            },
+        )?;
     }
     Ok(())
 }

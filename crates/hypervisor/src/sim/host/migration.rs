@@ -6,13 +6,15 @@ use crate::{
     sim::{
         fault::{Fault, Op},
         moves::Move,
+        world::World,
     },
 };
 use async_trait::async_trait;
 use bellwether_model::migration::MigrationProgress;
+use std::time::Duration;
 use tokio::{
     sync::oneshot,
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 use uuid::Uuid;
 
@@ -49,6 +51,15 @@ impl Migration for SimHost {
         };
         self.leave(Op::Migrate, fault).await?;
         outcome
+    }
+
+    async fn written(&self, vm: Uuid, seconds: u32) -> Result<Option<u64>> {
+        let ask = |world: &mut World, host: &str| Ok(world.written(host, vm, seconds));
+        if self.call(Op::Written, ask).await?.is_none() {
+            return Ok(None);
+        }
+        sleep(Duration::from_secs(seconds.into())).await;
+        self.call(Op::Written, ask).await
     }
 
     async fn migration_progress(&self, vm: Uuid) -> Result<Option<MigrationProgress>> {

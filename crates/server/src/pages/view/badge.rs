@@ -4,7 +4,7 @@ use bellwether_model::{
     host::{HostHealth, HostMode},
     image::ImageState,
     job::JobState,
-    migration::{MigrationOutcome, Verdict},
+    migration::{Convergence, MigrationOutcome, Verdict},
     observed::PowerState,
     people::AccountState,
     request::RequestState,
@@ -143,6 +143,16 @@ impl From<Verdict> for Badge {
             Verdict::Warn => badge("warn", "triangle", "worth knowing"),
             Verdict::Fail => badge("bad", "cross", "not possible"),
             Verdict::Unknown => badge("idle", "ring", "not known"),
+        }
+    }
+}
+
+impl From<Convergence> for Badge {
+    fn from(convergence: Convergence) -> Self {
+        match convergence {
+            Convergence::Converges => badge("good", "tick", "ends by itself"),
+            Convergence::NeedsThrottling => badge("warn", "triangle", "only if held back"),
+            Convergence::WillNot => badge("bad", "cross", "does not end"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Moving a machine live: choosing where, watching, the outcome; and the list of moves.
 
-use super::{Badge, Form, Frame, List, Reading};
+use super::{Badge, Form, Frame, List, Reading, forecast::Foretold};
 use askama::Template;
 
 /// One line of the pre-flight.
@@ -27,6 +27,8 @@ pub struct Target {
     pub checks: Vec<CheckLine>,
     /// Checks that are not plainly fine, in number.
     pub remarks: String,
+    /// What it would take.
+    pub forecast: Option<Foretold>,
 }
 
 /// Choosing where to.
@@ -79,6 +81,8 @@ pub struct MigrationPage {
     pub percent: Option<u32>,
     /// What it is doing.
     pub doing: String,
+    /// What it was expected to take.
+    pub forecast: Option<Foretold>,
     /// Figures: label, value, words under it.
     pub figures: Vec<(&'static str, Reading, String)>,
     /// Facts.

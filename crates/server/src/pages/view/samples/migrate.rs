@@ -4,7 +4,9 @@ use super::super::*;
 use super::{Author, Rendered, frame, list, rendered, words};
 use askama::Template;
 use bellwether_model::{
-    job::JobState, migration::MigrationOutcome, migration::Verdict, vm::VmState,
+    job::JobState,
+    migration::{Convergence, MigrationOutcome, Verdict},
+    vm::VmState,
 };
 
 /// Every page of these.
@@ -30,6 +32,16 @@ pub(super) fn pages(author: Author) -> Vec<Rendered> {
             ),
         ]
     };
+    let foretold = || forecast::Foretold {
+        badge: Convergence::Converges.into(),
+        total: "2.1 s (1.8–2.6 s)".into(),
+        downtime: "80 ms (40–300 ms)".into(),
+        sent: "1.9 GiB (1.8–2.1 GiB)".into(),
+        basis: vec![
+            text("1800 MiB of memory have to travel (as at its last move)."),
+            "It writes 21 MiB within a second and 30 MiB within ten, measured 4 min ago.".into(),
+        ],
+    };
     let migration = |outcome: MigrationOutcome, running: bool| migrate::MigrationPage {
         frame: frame("Migration of thesis-db", "/migrations", true),
         vm: text("thesis-db"),
@@ -43,6 +55,7 @@ pub(super) fn pages(author: Author) -> Vec<Rendered> {
         running,
         job: Some(("/jobs/1".into(), running)),
         percent: running.then_some(62),
+        forecast: Some(foretold()),
         doing: "Copying memory, round 3".into(),
         figures: if running {
             vec![
@@ -117,10 +130,12 @@ pub(super) fn pages(author: Author) -> Vec<Rendered> {
         ],
     };
     rendered![
-        "migrate" => migrate::Migrate { frame: frame("Migrate", "/migrations", true), id: "v1".into(), name: text("thesis-db"), badge: VmState::Running.into(), source: "host1".into(), size: "4 GiB of memory, disk on fast (shared)".into(), targets: vec![migrate::Target { id: "h2".into(), name: text("host2"), possible: true, best: true, reason: text("34 GiB and 42 vCPU left after; shares the disk"), checks: checks(), remarks: "2 worth knowing".into() }, migrate::Target { id: "h3".into(), name: text("host3"), possible: false, best: false, reason: text("memory: 4 GiB needed, 2.5 GiB left"), checks: vec![check(Verdict::Fail, "2.5 GiB of memory are left, 4 GiB are needed")], remarks: "1 not possible".into() }], any: true, form: Form::default() },
+        "migrate" => migrate::Migrate { frame: frame("Migrate", "/migrations", true), id: "v1".into(), name: text("thesis-db"), badge: VmState::Running.into(), source: "host1".into(), size: "4 GiB of memory, disk on fast (shared)".into(), targets: vec![migrate::Target { id: "h2".into(), name: text("host2"), possible: true, best: true, reason: text("34 GiB and 42 vCPU left after; shares the disk"), checks: checks(), remarks: "2 worth knowing".into(), forecast: Some(foretold()) }, migrate::Target { id: "h3".into(), name: text("host3"), possible: false, best: false, reason: text("memory: 4 GiB needed, 2.5 GiB left"), checks: vec![check(Verdict::Fail, "2.5 GiB of memory are left, 4 GiB are needed")], remarks: "1 not possible".into(), forecast: None }], any: true, form: Form::default() },
         "migration-running" => migration(MigrationOutcome::Running, true),
         "migration" => migration(MigrationOutcome::Completed, false),
         "migration-failed" => migration(MigrationOutcome::Failed, false),
+        "accuracy" => forecast::Accuracy { frame: frame("How right forecasts were", "/migrations", true), moves: 3, figures: vec![("Off by, in the middle", Reading::new("8", "%"), "of what it took: half were nearer".into()), ("Pause foretold", Reading::or_unknown(None, "No pause was measured."), "within a factor of 1.5".into())], longest: "2.3 s".into(), dots: vec![forecast::Dot { x: 900.0, y: 0.0, within: true }, forecast::Dot { x: 500.0, y: 520.0, within: true }, forecast::Dot { x: 300.0, y: 300.0, within: false }], rows: vec![forecast::Outcome { href: "/migrations/1".into(), when: "24 Nov 2026 12:20".into(), vm: text("thesis-db"), way: text("host1 → host2"), expected: "2.1 s (1.8–2.6 s)".into(), took: "2.3 s".into(), error: "8.7 %".into(), expected_downtime: "80 ms (40–300 ms)".into(), downtime: "84 ms".into() }] },
+        "accuracy-empty" => forecast::Accuracy { frame: frame("How right forecasts were", "/migrations", true), moves: 0, figures: vec![], longest: String::new(), dots: vec![], rows: vec![] },
         "migrations" => migrate::Migrations { frame: frame("Migrations", "/migrations", true), list: list("/migrations", "when", 2), states: words(&["completed"]), rows: vec![migrate::MigrationRow { href: "/migrations/1".into(), vm: text("thesis-db"), vm_href: "/vms/1".into(), source: "host1".into(), target: "host2".into(), badge: MigrationOutcome::Completed.into(), reason: None, when: "24 Nov 2026 12:20".into(), total: "2.3 s".into(), downtime: "80 ms".into(), bytes: "1.9 GiB".into() }] },
         "jobs" => migrate::Jobs { frame: frame("Jobs", "/jobs", true), list: list("/jobs", "when", 2), states: words(&["done", "failed"]), rows: vec![migrate::JobRow { href: "/jobs/1".into(), what: text("Make thesis-db"), badge: JobState::Running.into(), doing: text("Bringing the image"), by: "ada".into(), when: "just now".into(), took: "12 s".into() }], tasks: vec![("monitor".into(), "every 10 s, last 4 s ago in 31 ms".into(), None), ("reconcile".into(), "last 20 s ago".into(), Some(text("host2 does not answer")))] },
         "job" => job(JobState::Running),
