@@ -104,7 +104,7 @@ fn main() -> ExitCode {
             return commands::completions::print(shell);
         }
         if let Command::Plan(plan) = &cli.command {
-            return commands::plan::run(plan, &cli.global);
+            return commands::plan::run(plan, cli.global.json);
         }
         let cx = Context::new(&cli.global)?;
         commands::run(cli.command, &cx).await

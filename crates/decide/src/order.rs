@@ -22,10 +22,8 @@ mod tests;
 
 pub use search::order;
 
-use serde::{Deserialize, Serialize};
-
 /// What a VM takes of a host, or a host has: memory in MiB, vCPUs, disk in MiB.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Room {
     /// Memory, MiB.
     pub memory_mib: u64,

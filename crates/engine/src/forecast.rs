@@ -22,7 +22,7 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) type KeptAccuracy = Mutex<Option<(u64, Accuracy)>>;
 
 /// Forecasts that are looked back on.
-pub const LOOK_BACK: u32 = 200;
+const LOOK_BACK: u32 = 200;
 
 /// How right the forecasts of the last migrations were.
 #[derive(Clone, Debug)]
@@ -38,7 +38,10 @@ pub async fn hindsight(engine: &Engine, _admin: &Admin) -> Result<Hindsight> {
     let completed = completed(engine).await?;
     let moves: Vec<(Migration, Scored)> = completed
         .into_iter()
-        .filter_map(|migration| Some((migration.clone(), Scored::of(&migration)?)))
+        .filter_map(|migration| {
+            let scored = Scored::of(&migration)?;
+            Some((migration, scored))
+        })
         .collect();
     let scored: Vec<Scored> = moves.iter().map(|(_, scored)| *scored).collect();
     Ok(Hindsight {

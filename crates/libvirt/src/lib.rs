@@ -22,6 +22,7 @@ mod trouble;
 mod upload;
 mod volumes;
 mod worker;
+mod written;
 mod xml;
 
 pub use host::LibvirtConnector;

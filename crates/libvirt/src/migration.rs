@@ -2,10 +2,10 @@
 //! tunnelled, never `UNSAFE`.
 
 use crate::{
-    ffi::{Connect, Domain, Failure, JobStats, Params, ParamsBuilder},
+    ffi::{Connect, Domain, Failure, JobStats, ParamsBuilder},
     host::{LibvirtHost, QUICK, SLOW, find, read_uri},
     trouble::{BROKEN, Trouble, connect_error},
-    worker,
+    worker, written,
     xml::{describe, rewrite},
 };
 use async_trait::async_trait;
@@ -19,10 +19,6 @@ const OPERATION: &str = "moving the VM";
 
 /// How long a cancelled migration may take to say so.
 const ABORT_GRACE: Duration = Duration::from_secs(30);
-
-/// How often it is looked whether a measurement is over whose time is, and how long lies between two looks.
-const MEASURED_LOOKS: u32 = 20;
-const MEASURED_PAUSE: Duration = Duration::from_millis(200);
 
 #[async_trait]
 impl Migration for LibvirtHost {
@@ -80,45 +76,7 @@ impl Migration for LibvirtHost {
     }
 
     async fn written(&self, vm: Uuid, seconds: u32) -> Result<Option<u64>> {
-        let seconds = seconds.clamp(1, 60);
-        let began = self
-            .change("measuring what it writes", QUICK, move |session| {
-                let Some(domain) = find(&session.connect, vm)? else {
-                    return Ok(false);
-                };
-                if domain.state()? != virt_sys::VIR_DOMAIN_RUNNING || running(&domain)?.is_some() {
-                    return Ok(false);
-                }
-                match domain.start_dirty_rate(seconds) {
-                    Ok(()) => Ok(true),
-                    // An emulator too old for it, or one that measures or moves already.
-                    Err(failure) if can_not_measure(&failure) => Ok(false),
-                    Err(failure) => Err(failure.into()),
-                }
-            })
-            .await?;
-        if !began {
-            return Ok(None);
-        }
-        tokio::time::sleep(Duration::from_secs(seconds.into())).await;
-        for _ in 0..MEASURED_LOOKS {
-            tokio::time::sleep(MEASURED_PAUSE).await;
-            let found = self
-                .read("asking what it wrote", QUICK, move |session| {
-                    let Some(domain) = find(&session.connect, vm)? else {
-                        return Ok(Measuring::Ended);
-                    };
-                    let stats = domain.stats(virt_sys::VIR_DOMAIN_STATS_DIRTYRATE)?;
-                    Ok(measured(&stats, seconds))
-                })
-                .await?;
-            match found {
-                Measuring::Yet => {}
-                Measuring::Wrote(bytes) => return Ok(Some(bytes)),
-                Measuring::Ended => return Ok(None),
-            }
-        }
-        Ok(None)
+        written::measure(self, vm, seconds).await
     }
 
     async fn migration_progress(&self, vm: Uuid) -> Result<Option<MigrationProgress>> {
@@ -170,46 +128,6 @@ impl Migration for LibvirtHost {
         })
         .await
     }
-}
-
-/// How a measurement stands.
-#[derive(Debug, PartialEq, Eq)]
-enum Measuring {
-    Yet,
-    Wrote(u64),
-    Ended,
-}
-
-/// The emulator gives whole MiB a second.
-fn measured(stats: &Params, seconds: u32) -> Measuring {
-    let number = |name: &str| stats.number(name);
-    match number("dirtyrate.calc_status") {
-        Some(status) if status == u64::from(virt_sys::VIR_DOMAIN_DIRTYRATE_MEASURING) => {
-            Measuring::Yet
-        }
-        Some(status) if status == u64::from(virt_sys::VIR_DOMAIN_DIRTYRATE_MEASURED) => {
-            // Another's measurement, over another time, would be taken for ours.
-            let ours =
-                number("dirtyrate.calc_period").is_none_or(|period| period == u64::from(seconds));
-            match number("dirtyrate.megabytes_per_second").filter(|_| ours) {
-                Some(rate) => Measuring::Wrote(rate.saturating_mul(u64::from(seconds)) << 20),
-                None => Measuring::Ended,
-            }
-        }
-        _ => Measuring::Ended,
-    }
-}
-
-fn can_not_measure(failure: &Failure) -> bool {
-    matches!(
-        failure.code,
-        virt_sys::VIR_ERR_OPERATION_INVALID
-            | virt_sys::VIR_ERR_OPERATION_UNSUPPORTED
-            | virt_sys::VIR_ERR_CONFIG_UNSUPPORTED
-            | virt_sys::VIR_ERR_NO_SUPPORT
-            | virt_sys::VIR_ERR_ARGUMENT_UNSUPPORTED
-            | virt_sys::VIR_ERR_OPERATION_TIMEOUT
-    )
 }
 
 /// The thread's answer.
@@ -370,7 +288,7 @@ fn migrate(
 }
 
 /// Statistics of the migration that runs now.
-fn running(domain: &Domain) -> Result<Option<JobStats>, Trouble> {
+pub(crate) fn running(domain: &Domain) -> Result<Option<JobStats>, Trouble> {
     Ok(no_job_is_none(domain.job_stats(0))?.filter(is_migration))
 }
 
@@ -449,26 +367,6 @@ mod tests {
         assert_eq!(left_ms(1_000, 500, 500), None);
         assert_eq!(left_ms(1_000, 0, 0), None);
         assert_eq!(left_ms(u64::MAX, 1, 0), Some(u64::MAX));
-    }
-
-    #[test]
-    fn what_was_written_is_a_rate_by_its_time() {
-        use crate::ffi::Value;
-        let stats = |status: i32, rate: i64| {
-            Params::from([
-                ("dirtyrate.calc_status", Value::Signed(status.into())),
-                ("dirtyrate.calc_period", Value::Signed(10)),
-                ("dirtyrate.megabytes_per_second", Value::Signed(rate)),
-            ])
-        };
-        assert_eq!(measured(&stats(2, 3), 10), Measuring::Wrote(30 << 20));
-        assert_eq!(measured(&stats(1, 0), 10), Measuring::Yet);
-        assert_eq!(measured(&stats(0, 0), 10), Measuring::Ended);
-        assert_eq!(
-            measured(&stats(2, 3), 1),
-            Measuring::Ended,
-            "of another time"
-        );
     }
 
     #[test]

@@ -129,8 +129,7 @@ pub async fn run(command: Command, cx: &Context) -> Outcome {
         Command::Audit(args) => record::audit(args, cx).await,
         Command::Events(args) => record::events(args, cx).await,
         Command::Server { tasks } => record::server(tasks, cx).await,
-        // Those that need no server are done before one is looked for.
-        Command::Plan(_) => Ok(()),
+        Command::Plan(command) => plan::run(&command, cx.json),
         Command::Completions { shell } => completions::print(shell),
     }
 }

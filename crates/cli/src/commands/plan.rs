@@ -1,7 +1,6 @@
 //! `plan`: what Bellwether would decide about a fleet in a file, without a server.
 
 use crate::{
-    context::Global,
     exit::{Exit, Fault, Outcome},
     table::{Style, Table},
     text::clean,
@@ -51,7 +50,7 @@ pub struct Order {
 }
 
 /// Does it; no server is asked.
-pub fn run(command: &Command, global: &Global) -> Outcome {
+pub fn run(command: &Command, as_json: bool) -> Outcome {
     let Command::Order(order) = command;
     let text = text_of(order)?;
     let wanted = read(&text).map_err(|error| Fault::usage(error.message))?;
@@ -61,7 +60,7 @@ pub fn run(command: &Command, global: &Global) -> Outcome {
         seed: order.seed,
     });
     let search_ms = began.elapsed().as_secs_f64() * 1e3;
-    if global.json {
+    if as_json {
         let told = Told {
             ordered: &ordered,
             search_ms,

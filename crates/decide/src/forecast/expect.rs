@@ -15,8 +15,8 @@ const HANDING_OVER: f64 = 0.03;
 /// Moves from which earlier ones say more than the model alone.
 const ENOUGH: usize = 4;
 
-/// How far a guest's writing may be held back before it is called more than throttling can mend: QEMU's auto-converge
-/// takes 99 % of its time at most; to this part of it, which a guest still survives, it is counted on.
+/// To which part of its writing a guest is held back at most before that is called no way to move it: a choice. QEMU's
+/// auto-converge goes further, and takes up to 99 % of a guest's time.
 const HELD_BACK: f64 = 0.2;
 
 /// A link nobody has measured.
@@ -136,29 +136,28 @@ pub fn expect(inputs: &Inputs<'_>) -> Forecast {
         // An idle Linux guest writes a few MiB a second.
         None => (idle(), false),
     };
-    let follow = |writes: Writes, rate: f64, pause: f64| {
+    let follow = |writes: Writes, rate: f64| {
         let guest = Guest {
             memory: inputs.memory,
             writes,
         };
-        let copy = precopy(&guest, rate, pause);
+        let copy = precopy(&guest, rate, inputs.pause);
         let seconds = SETTING_UP + inputs.disk / rate.max(1.0) + copy.seconds + HANDING_OVER;
         (seconds, copy)
     };
-    let (seconds, copy) = follow(writes, inputs.pace.middle, inputs.pause);
+    let (seconds, copy) = follow(writes, inputs.pace.middle);
     let doubt = if measured { 1.1 } else { UNKNOWN_WRITES };
-    let (fast, light) = follow(writes.paced(1.0 / doubt), inputs.pace.high, inputs.pause);
-    let (slow, heavy) = follow(writes.paced(doubt), inputs.pace.low, inputs.pause);
+    let (fast, light) = follow(writes.paced(1.0 / doubt), inputs.pace.high);
+    let (slow, heavy) = follow(writes.paced(doubt), inputs.pace.low);
     let convergence = match copy.converges {
         true => Convergence::Converges,
-        false
-            if follow(writes.paced(HELD_BACK), inputs.pace.middle, inputs.pause)
-                .1
-                .converges =>
+        false => match follow(writes.paced(HELD_BACK), inputs.pace.middle)
+            .1
+            .converges
         {
-            Convergence::NeedsThrottling
-        }
-        false => Convergence::WillNot,
+            true => Convergence::NeedsThrottling,
+            false => Convergence::WillNot,
+        },
     };
     let model_ms = seconds * 1e3;
     let pause_of = |pause: f64| (pause + HANDING_OVER) * 1e3;

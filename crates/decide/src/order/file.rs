@@ -10,7 +10,7 @@ mod own;
 
 use super::{Budget, Host, Left, Move, Plan, Problem, Trip, Vm, order};
 use bellwether_model::{Error, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A name as the file has it.
@@ -105,12 +105,31 @@ pub struct NotDone {
 /// # Errors
 /// `Invalid` with the line, or with the thing and its field, and what would be accepted.
 pub fn read(text: &str) -> Result<Wanted> {
-    let value: serde_json::Value = serde_json::from_str(text)
-        .map_err(|error| Error::invalid(format!("The file is no JSON: {error}.")))?;
-    match value.get("origin") {
+    /// Only BtrPlace's has it.
+    #[derive(Deserialize)]
+    struct Kind {
+        origin: Option<serde::de::IgnoredAny>,
+    }
+    let kind: Kind = serde_json::from_str(text)
+        .map_err(|error| Error::invalid(format!("The file is no JSON object: {error}.")))?;
+    match kind.origin {
         Some(_) => btrplace::read(text),
         None => own::read(text),
     }
+}
+
+/// Adds a move; one that is to where the VM is already is none.
+fn add_move(moves: &mut Vec<Move>, vms: &[Vm], vm: usize, to: usize) -> Result<()> {
+    if moves.iter().any(|before| before.vm == vm) {
+        return Err(Error::invalid(format!(
+            "{} is to move twice.",
+            vms[vm].name
+        )));
+    }
+    if vms[vm].host != to {
+        moves.push(Move { vm, to });
+    }
+    Ok(())
 }
 
 /// A fault of serde, which knows the line and what would be accepted.

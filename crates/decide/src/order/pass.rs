@@ -58,8 +58,9 @@ impl Outcome {
 #[derive(Clone, Debug)]
 pub(super) struct Fleet {
     pub free: Vec<Room>,
-    pub sends: Vec<u32>,
-    pub receives: Vec<u32>,
+    /// Mbit/s that are left of each link's directions: less than nothing where more is under way than it carries.
+    sends: Vec<i64>,
+    receives: Vec<i64>,
     /// VMs of each group on each host.
     together: Vec<u32>,
     groups: usize,
@@ -68,7 +69,8 @@ pub(super) struct Fleet {
 impl Fleet {
     /// At the beginning, with what is under way.
     pub fn of(problem: &Problem<'_>) -> Self {
-        let links: Vec<u32> = problem.hosts.iter().map(|host| host.link_mbit).collect();
+        let links = problem.hosts.iter().map(|host| i64::from(host.link_mbit));
+        let links: Vec<i64> = links.collect();
         let all = problem.vms.iter().flat_map(|vm| &vm.apart);
         let groups = all.max().map_or(0, |most| most + 1);
         let mut fleet = Self {
@@ -84,8 +86,8 @@ impl Fleet {
         for (moving, _) in problem.under_way {
             let vm = &problem.vms[moving.vm];
             let mbit = (problem.trip)(moving.vm, vm.host, moving.to).mbit;
-            fleet.sends[vm.host] = fleet.sends[vm.host].saturating_sub(mbit);
-            fleet.receives[moving.to] = fleet.receives[moving.to].saturating_sub(mbit);
+            fleet.sends[vm.host] -= i64::from(mbit);
+            fleet.receives[moving.to] -= i64::from(mbit);
             fleet.join(&vm.apart, moving.to);
         }
         fleet
@@ -120,21 +122,21 @@ impl Fleet {
         fleet
     }
     fn may_start(&self, problem: &Problem<'_>, task: &Task) -> bool {
-        self.sends[task.from] >= task.mbit
-            && self.receives[task.to] >= task.mbit
+        self.sends[task.from] >= i64::from(task.mbit)
+            && self.receives[task.to] >= i64::from(task.mbit)
             && self.takes(problem, task.vm, task.to)
     }
     fn start(&mut self, problem: &Problem<'_>, task: &Task) {
         let vm = &problem.vms[task.vm];
-        self.sends[task.from] -= task.mbit;
-        self.receives[task.to] -= task.mbit;
+        self.sends[task.from] -= i64::from(task.mbit);
+        self.receives[task.to] -= i64::from(task.mbit);
         self.free[task.to] = self.free[task.to].less(vm.need);
         self.join(&vm.apart, task.to);
     }
     fn end(&mut self, problem: &Problem<'_>, task: &Task) {
         let vm = &problem.vms[task.vm];
-        self.sends[task.from] += task.mbit;
-        self.receives[task.to] += task.mbit;
+        self.sends[task.from] += i64::from(task.mbit);
+        self.receives[task.to] += i64::from(task.mbit);
         self.free[task.from] = self.free[task.from].and(vm.need);
         self.leave(&vm.apart, task.from);
     }

@@ -216,8 +216,30 @@ fn what_is_under_way_holds_its_links_and_gives_its_room_back() {
     assert_eq!(plan.makespan_ms, 47_000);
 }
 
+#[test]
+fn more_under_way_than_a_link_carries_does_not_widen_it() {
+    let hosts = ["a", "b", "c", "d"].map(|name| host(name, 100));
+    let vms = ["one", "two", "next", "last"].map(|name| vm(name, 0, 1));
+    let under_way = [
+        (Move { vm: 0, to: 1 }, 5_000),
+        (Move { vm: 1, to: 2 }, 7_000),
+    ];
+    let moves = [Move { vm: 2, to: 1 }, Move { vm: 3, to: 3 }];
+    let trip = by_size(&hosts, &vms);
+    let problem = Problem {
+        hosts: &hosts,
+        vms: &vms,
+        moves: &moves,
+        under_way: &under_way,
+        trip: &trip,
+    };
+    let plan = order(&problem, Budget::default());
+    let starts: Vec<u64> = plan.steps.iter().map(|step| step.start_ms).collect();
+    assert_eq!(starts, [7_000, 17_000], "{plan:?}");
+}
+
 /// A thousand moves over two hundred hosts of two speeds.
-pub(super) fn large() -> (Vec<Host>, Vec<Vm>, Vec<Move>) {
+fn large() -> (Vec<Host>, Vec<Vm>, Vec<Move>) {
     let mut number = 12_345_u64;
     let mut dice = move |end: u64| {
         number = number

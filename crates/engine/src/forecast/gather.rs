@@ -10,7 +10,8 @@ use bellwether_model::{
     vm::Vm,
 };
 
-/// What an emulator holds beside its guest's memory, bytes: some tens of MiB (measured with QEMU 10 and no display: 40–60).
+/// What an emulator is taken to hold beside its guest's memory, bytes. It differs with version and devices; from the
+/// first move on what was zero says it better.
 const EMULATOR: u64 = 48 << 20;
 
 /// How the last moves went.

@@ -9,7 +9,7 @@ use bellwether_model::{
     signal::{Signal, host, vm},
 };
 use bellwether_store::SeriesKey;
-use std::sync::PoisonError;
+use std::{sync::PoisonError, time::Duration};
 use uuid::Uuid;
 
 /// Why measurements are not kept, and since when.
@@ -19,7 +19,13 @@ pub struct HistoryTrouble {
     pub since: Timestamp,
     /// In words.
     pub why: String,
+    /// When the last was lost, and how many values the largest look had of which nothing was kept.
+    lost: (Timestamp, usize),
 }
+
+/// A small look may fit where a large one does not: only one as large as what was lost, or nothing lost for so long, says
+/// that measurements are kept again.
+const QUIET: Duration = Duration::from_secs(120);
 
 /// Appends what a look measured to the history, for as long as policy says. A database that can't write stops the history,
 /// not the sampling; that is said when it begins and when it ends.
@@ -40,16 +46,22 @@ pub(super) async fn remember(engine: &Engine, at: Timestamp, values: &[(Uuid, Si
         .unwrap_or_else(PoisonError::into_inner);
     match (kept, trouble.as_mut()) {
         (Ok(()), None) => {}
+        (Ok(()), Some(before))
+            if values.len() < before.lost.1 && at.since(before.lost.0) < QUIET => {}
         (Ok(()), Some(before)) => {
             tracing::info!(since = %before.since, "measurements are kept again");
             *trouble = None;
         }
-        (Err(error), Some(before)) => before.why = error.message,
+        (Err(error), Some(before)) => {
+            before.why = error.message;
+            before.lost = (at, before.lost.1.max(values.len()));
+        }
         (Err(error), None) => {
             tracing::error!(error = %error, context = error.context(), "measurements are not kept any more");
             *trouble = Some(HistoryTrouble {
                 since: at,
                 why: error.message,
+                lost: (at, values.len()),
             });
         }
     }

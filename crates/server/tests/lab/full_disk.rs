@@ -65,7 +65,7 @@ async fn a_full_disk_stops_the_history_with_an_alarm_and_nothing_else() {
     let daemon = Daemon::start(folder.path(), "full", Some(&token)).await;
     let host = HostInput {
         name: "busy".into(),
-        uri: "sim://full/host01?hosts=1&vms=2000&memory=16777216".into(),
+        uri: "sim://full/host01?hosts=1&vms=900&memory=16777216".into(),
         peer_uri: None,
         migration_address: None,
         site: None,

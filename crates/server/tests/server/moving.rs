@@ -114,3 +114,56 @@ async fn a_move_is_marked_on_the_graphs_of_the_vm_and_of_both_hosts() {
     }
     site.quiet().await;
 }
+
+#[tokio::test]
+async fn what_a_move_will_take_is_said_before_and_looked_back_on() {
+    let mut site = Site::with_fleet(config(""), SimFleet::new(SimSpec::new("foretold", 2))).await;
+    let (image, _) = site.furnish().await;
+    let ada = site.user("ada").await;
+    let vm = site.vm(&ada, &image, "wanderer").await;
+    let root = site.token(&*site.admin().await).await;
+    let read = async |site: &Site, path: &str| {
+        let answer = site.send(get(path).token(&root)).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        answer.body
+    };
+    let empty = read(&site, "/migrations/accuracy").await;
+    assert!(empty.contains("Nothing to look back on yet"), "{empty}");
+    let accuracy = "/api/v1/migrations/accuracy";
+    let before: Value = serde_json::from_str(&read(&site, accuracy).await).unwrap();
+    assert_eq!(before["migrations"], 0);
+    assert_eq!(before["median_error"], Value::Null);
+
+    let choose = format!("/vms/{}/migrate", vm.id);
+    site.until("it is said what it will take", async |site| {
+        read(site, &choose).await.contains("standing still for")
+    })
+    .await;
+    let page = read(&site, &choose).await;
+    assert!(page.contains("ends by itself"), "{page}");
+    assert!(page.contains("No move was made yet"), "{page}");
+    let targets = format!("/api/v1/vms/{}/migration-targets", vm.id);
+    let targets: Value = serde_json::from_str(&read(&site, &targets).await).unwrap();
+    let forecast = &targets["targets"][0]["forecast"];
+    assert_eq!(forecast["convergence"], "converges");
+    let at = |part: &str| forecast["total_ms"][part].as_f64().unwrap();
+    assert!(at("low") <= at("middle") && at("middle") <= at("high"));
+
+    let (job, migration) = site.moves(vm.id).await;
+    site.until("it has moved", async |site| {
+        site.engine.store().job(job.id).await.unwrap().state == JobState::Done
+    })
+    .await;
+    let page = read(&site, &format!("/migrations/{}", migration.id)).await;
+    assert!(page.contains("What this rests on"), "{page}");
+    let after: Value = serde_json::from_str(&read(&site, accuracy).await).unwrap();
+    assert_eq!(after["migrations"], 1);
+    assert_eq!(after["items"][0]["vm"]["name"], "wanderer");
+    assert!(after["items"][0]["total_ms"].as_f64() > Some(0.0));
+    let page = read(&site, "/migrations/accuracy").await;
+    assert!(page.contains("Forecast against outcome"), "{page}");
+    assert!(page.contains("wanderer"), "{page}");
+    let told = read(&site, "/metrics").await;
+    assert!(told.contains("bellwether_migration_forecasts 1"), "{told}");
+    site.quiet().await;
+}

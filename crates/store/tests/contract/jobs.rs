@@ -7,7 +7,10 @@ use bellwether_model::{
     migration::MigrationProgress,
 };
 use bellwether_store::{JobQuery, NewEvent, Store};
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 crate::cases!(
     jobs_round_trip_and_are_listed_newest_first,
@@ -18,6 +21,7 @@ crate::cases!(
     each_job_goes_to_one_of_eight_runners,
     tombstones_stay_until_removed,
     no_event_is_missed_by_who_follows,
+    who_waits_for_news_hears_of_a_commit_soon,
 );
 
 const LEASE: Duration = Duration::from_secs(60);
@@ -173,6 +177,17 @@ async fn one_open_job_a_vm(world: World) {
         tasks.join_all().await.into_iter().filter(|ok| *ok).count(),
         1
     );
+}
+
+async fn who_waits_for_news_hears_of_a_commit_soon(world: World) {
+    let store = world.store;
+    let mut news = store.news();
+    let (began, longest) = (Instant::now(), Duration::from_secs(60));
+    let waiting = tokio::spawn(async move { news.come(longest).await });
+    insert(&store, &[&job(JobKind::Power, None)]).await;
+    waiting.await.unwrap();
+    // By itself it is looked every ten seconds where nobody else writes.
+    assert!(began.elapsed() < Duration::from_secs(8), "{began:?}");
 }
 
 async fn the_oldest_due_job_is_claimed_and_an_outlived_lease_passes_on(world: World) {

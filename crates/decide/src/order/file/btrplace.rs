@@ -2,8 +2,8 @@
 //! what goes where is read. The network is not in the file: as published with these plans, the first half of the hosts
 //! has 500 Mbit/s in each direction and the other half 1000.
 
-use super::{Name, Named, Travel, Wanted, unreadable};
-use crate::order::{Host, Move, Room, Vm};
+use super::{Name, Named, Travel, Wanted, add_move, unreadable};
+use crate::order::{Host, Room, Vm};
 use bellwether_model::{Error, Result};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -193,7 +193,7 @@ pub(super) fn read(text: &str) -> Result<Wanted> {
         }
         travels.push(Travel::BtrPlace(writes));
     }
-    let mut moves: Vec<Move> = Vec::new();
+    let mut moves = Vec::new();
     for action in &actions {
         let (Some(vm), Some(to)) = (action.vm, action.to) else {
             return Err(Error::invalid(format!(
@@ -206,12 +206,7 @@ pub(super) fn read(text: &str) -> Result<Wanted> {
             vm_at.find(&Name::Number(vm), &by)?,
             host_at.find(&Name::Number(to), &by)?,
         );
-        if moves.iter().any(|before| before.vm == at) {
-            return Err(Error::invalid(format!("{vm} is to move twice.")));
-        }
-        if vms[at].host != to {
-            moves.push(Move { vm: at, to });
-        }
+        add_move(&mut moves, &vms, at, to)?;
     }
     Ok(Wanted {
         host_names,

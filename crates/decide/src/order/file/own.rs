@@ -1,9 +1,9 @@
 //! Bellwether's own file.
 
-use super::{Name, Named, Travel, Wanted, unreadable};
+use super::{Name, Named, Travel, Wanted, add_move, unreadable};
 use crate::{
     forecast,
-    order::{Host, Move, Room, Vm},
+    order::{Host, Room, Vm},
 };
 use bellwether_model::{Error, Result};
 use serde::Deserialize;
@@ -130,17 +130,11 @@ pub(super) fn read(text: &str) -> Result<Wanted> {
         });
         travels.push(Travel::Own(writes(vm)?));
     }
-    let mut moves: Vec<Move> = Vec::new();
+    let mut moves = Vec::new();
     for wanted in &file.moves {
         let vm = vm_at.find(&name(&wanted.vm), "A move")?;
         let to = host_at.find(&name(&wanted.to), &format!("The move of {}", wanted.vm))?;
-        if moves.iter().any(|before| before.vm == vm) {
-            return Err(Error::invalid(format!("{} is to move twice.", wanted.vm)));
-        }
-        // Already there: nothing to do.
-        if vms[vm].host != to {
-            moves.push(Move { vm, to });
-        }
+        add_move(&mut moves, &vms, vm, to)?;
     }
     Ok(Wanted {
         host_names,
