@@ -278,7 +278,7 @@ async function story(browser, way) {
   await seen(admin, 'migration-completed');
 
   if (seeing) {
-    for (const path of ['fleet', 'fleet/heat', 'alerts', 'vms', 'hosts', 'storages', 'networks', 'images', 'migrations', 'migrations/accuracy', 'jobs', 'people', 'policy', 'audit', 'requests', 'account', 'search?q=a']) {
+    for (const path of ['fleet', 'fleet/heat', 'alerts', 'vms', 'hosts', 'storages', 'networks', 'images', 'migrations', 'migrations/accuracy', 'plans', 'jobs', 'people', 'policy', 'policy/moves', 'audit', 'requests', 'account', 'search?q=a']) {
       await admin.goto(`${site.base}/${path}`);
       await look(admin, path.split('?')[0].replace('/', '-'));
     }

@@ -4,6 +4,7 @@ use crate::{
     Moment, Names, Ref,
     common::{host_ref, user_ref, vm_ref},
     job::Job,
+    migration_policy::{Mechanism, MigrationPolicy, Phase},
 };
 use bellwether_model::migration;
 use serde::{Deserialize, Serialize};
@@ -116,6 +117,8 @@ pub struct MigrationAccuracy {
     pub within_range: Option<f64>,
     /// Share of pauses that were forecast within a factor of 1.5, of those that were measured.
     pub downtime_near: Option<f64>,
+    /// Share of migrations that kept to what their policy allows, of those of which that can be told.
+    pub intents_kept: Option<f64>,
     /// Each of them, newest first.
     pub items: Vec<ForecastOutcome>,
 }
@@ -175,6 +178,8 @@ pub struct MigrationChoices {
     pub vm: Ref,
     /// Where it runs.
     pub source: Ref,
+    /// What the move may cost.
+    pub policy: MigrationPolicy,
     /// Every other host, the best first.
     pub targets: Vec<TargetChoice>,
 }
@@ -192,9 +197,34 @@ pub struct TargetChoice {
     pub score: f64,
     /// Each check with what was found.
     pub checks: Vec<Check>,
-    /// What it would take; none where it is not possible.
+    /// How it would be done; absent where anything but its policy stands in the way.
+    #[serde(default)]
+    pub mechanism: Option<Mechanism>,
+    /// What it would take so; absent as above.
     #[serde(default)]
     pub forecast: Option<Forecast>,
+    /// What other ways would take that the policy allows.
+    #[serde(default)]
+    pub other_ways: Vec<OtherWay>,
+}
+
+/// Another way to move it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct OtherWay {
+    /// Its name.
+    pub name: String,
+    /// What it would take so.
+    pub forecast: Forecast,
+}
+
+/// By which policy.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct MigrationTargetsQuery {
+    /// The name of the policy; absent for the VM's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
 }
 
 /// A migration to make.
@@ -204,6 +234,9 @@ pub struct MigrationInput {
     /// The host to move to; absent for the best.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Uuid>,
+    /// The name of the policy by which it moves; absent for the VM's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
 }
 
 /// A migration that was begun.
@@ -234,6 +267,9 @@ pub struct MigrationProgress {
     pub elapsed_ms: u64,
     /// Milliseconds left at this pace; none while the guest dirties faster than the link carries.
     pub left_ms: Option<u64>,
+    /// Per cent of its time for which the guest is held back; 0 where it is not.
+    #[serde(default)]
+    pub held_percent: u64,
 }
 
 impl From<&migration::MigrationProgress> for MigrationProgress {
@@ -247,6 +283,7 @@ impl From<&migration::MigrationProgress> for MigrationProgress {
             rounds: p.rounds,
             elapsed_ms: p.elapsed_ms,
             left_ms: p.left_ms,
+            held_percent: p.held_percent,
         }
     }
 }
@@ -287,6 +324,18 @@ pub struct Migration {
     /// What it was expected to take; none of one made by others, or before there were forecasts.
     #[serde(default)]
     pub forecast: Option<Forecast>,
+    /// What it may cost: the policy as it was when it was asked for, with what was changed of it on the way; none as above.
+    #[serde(default)]
+    pub intent: Option<MigrationPolicy>,
+    /// Whether it kept to that; absent where that can't be told, or it did not get through.
+    #[serde(default)]
+    pub intent_kept: Option<bool>,
+    /// How it is done; none as above.
+    #[serde(default)]
+    pub mechanism: Option<Mechanism>,
+    /// What happened when.
+    #[serde(default)]
+    pub phases: Vec<Phase>,
 }
 
 impl Migration {
@@ -309,6 +358,10 @@ impl Migration {
             sent_bytes: migration.bytes,
             rounds: migration.rounds,
             forecast: migration.forecast.as_ref().map(Into::into),
+            intent: migration.intent.as_ref().map(Into::into),
+            intent_kept: migration.kept_its_intent(),
+            mechanism: migration.mechanism.as_ref().map(Into::into),
+            phases: migration.phases.iter().map(Into::into).collect(),
         }
     }
 }

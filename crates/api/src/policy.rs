@@ -1,6 +1,6 @@
 //! Policy: what admins set, versioned and audited.
 
-use crate::alert::AlertPolicy;
+use crate::{alert::AlertPolicy, migration_policy::MigrationPolicies};
 use bellwether_model::{GiB, MiB, Vcpus, policy};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -42,6 +42,8 @@ pub struct Policy {
     pub history: HistoryPolicy,
     /// What is watched, and its marks.
     pub alerts: AlertPolicy,
+    /// What moves may cost.
+    pub migration: MigrationPolicies,
 }
 
 /// How long measurements are kept, the finer the shorter. `GET /history` says what it takes on disk.
@@ -100,6 +102,7 @@ impl Policy {
             address_rest_seconds: policy.address_rest_seconds,
             history: policy.history.into(),
             alerts: (&policy.alerts).into(),
+            migration: (&policy.migration).into(),
         }
     }
 }
@@ -122,6 +125,7 @@ impl From<&Policy> for policy::Policy {
             address_rest_seconds: policy.address_rest_seconds,
             history: policy.history.into(),
             alerts: (&policy.alerts).into(),
+            migration: (&policy.migration).into(),
         }
     }
 }

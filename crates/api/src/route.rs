@@ -109,11 +109,17 @@ routes! {
     Post   "/api/v1/vms/{id}/screen" Owner;
     Delete "/api/v1/vms/{id}" Owner;
     Get    "/api/v1/vms/{id}/migration-targets" Admin;
+    Put    "/api/v1/vms/{id}/migration-policy" Admin;
     Post   "/api/v1/vms/{id}/migrations" Admin;
 
     Get    "/api/v1/migrations" Admin;
     Get    "/api/v1/migrations/accuracy" Admin;
     Get    "/api/v1/migrations/{id}" Admin;
+    Put    "/api/v1/migrations/{id}/limits" Admin;
+
+    Get    "/api/v1/plans" Admin;
+    Get    "/api/v1/plans/{id}" Admin;
+    Post   "/api/v1/plans/{id}/cancel" Admin;
 
     Get    "/api/v1/alerts" Admin;
     Get    "/api/v1/alerts/{id}" Admin;
@@ -133,6 +139,9 @@ routes! {
     Get    "/api/v1/hosts/{id}" Admin;
     Patch  "/api/v1/hosts/{id}" Admin;
     Put    "/api/v1/hosts/{id}/mode" Admin;
+    Get    "/api/v1/hosts/{id}/drain" Admin;
+    Post   "/api/v1/hosts/{id}/drain" Admin;
+    Post   "/api/v1/hosts/{id}/resume" Admin;
     Get    "/api/v1/hosts/{id}/metrics" Admin;
     Get    "/api/v1/hosts/{id}/shares" Admin;
     Delete "/api/v1/hosts/{id}" Admin;

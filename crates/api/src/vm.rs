@@ -132,6 +132,12 @@ pub struct Vm {
     pub lease_until: Day,
     /// What it is for.
     pub purpose: String,
+    /// Words by which policies choose it.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// The name of the policy it moves by; absent for the one its labels choose, or the usual one.
+    #[serde(default)]
+    pub migration_policy: Option<String>,
     /// Whether a first password waits to be taken.
     pub first_password_waiting: bool,
     /// When the room was reserved.
@@ -175,6 +181,8 @@ impl Vm {
             lease_from: vm.lease_from,
             lease_until: vm.lease_until,
             purpose: vm.purpose.clone(),
+            labels: vm.labels.clone(),
+            migration_policy: vm.migration_policy.clone(),
             first_password_waiting,
             created_at: vm.created_at.into(),
             generation: vm.generation,

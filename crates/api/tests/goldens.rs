@@ -18,6 +18,7 @@ use bellwether_api::{
     user::User,
     vm::Vm,
 };
+use bellwether_model::migration_policy::{Mechanism, MigrationPolicy, Phase};
 use bellwether_model::{
     Error, FieldError, GiB, HostId, ImageId, JobId, Mac, MiB, MigrationId, NetworkId, Refusal,
     RequestId, StorageId, Timestamp, TokenId, UserId, Vcpus, VmId, audit, host, image, job,
@@ -232,6 +233,8 @@ fn our_vm() -> vm::Vm {
         lease_from: "2026-11-24".parse().unwrap(),
         lease_until: "2026-12-24".parse().unwrap(),
         purpose: "Course web server".into(),
+        labels: Vec::new(),
+        migration_policy: None,
         note: None,
         created_at: NOW,
         generation: 5,
@@ -391,6 +394,7 @@ fn a_job_and_a_migration() {
                 rounds: 2,
                 elapsed_ms: 5000,
                 left_ms: None,
+                held_percent: 20,
             }),
         },
         error: Some("The target does not answer.".into()),
@@ -451,6 +455,18 @@ fn a_job_and_a_migration() {
             model_downtime_ms: 70.0,
             basis: vec!["The way carries 100 MiB a second, by 3 moves.".into()],
         }),
+        intent: Some(MigrationPolicy::default()),
+        mechanism: Some(Mechanism {
+            throttle: true,
+            bandwidth: Some(50 << 20),
+            pause_limit_ms: 270,
+            why: "Plain pre-copy: it writes 21 MiB in a second and the way carries 100 MiB.".into(),
+            ..Mechanism::default()
+        }),
+        phases: vec![Phase {
+            at_ms: 12,
+            what: "copying begins".into(),
+        }],
     };
     golden("migration", &Migration::new(&moved, &Known));
     let check = migration::Check {

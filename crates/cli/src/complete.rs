@@ -77,4 +77,6 @@ completers! {
     jobs;
     /// Identifiers of migrations.
     migrations;
+    /// Names of policies for moves.
+    migration_policies;
 }

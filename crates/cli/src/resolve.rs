@@ -235,6 +235,16 @@ pub async fn migrations(cx: &Context) -> Outcome<Vec<Candidate>> {
     Ok(list.items.iter().map(candidate).collect())
 }
 
+/// Policies for moves; they go by their name.
+pub async fn migration_policies(cx: &Context) -> Outcome<Vec<Candidate>> {
+    let policies = cx.client.policy().await?.value.migration;
+    let candidate = |policy: &bellwether_api::migration_policy::MigrationPolicy| Candidate {
+        note: format!("a pause of {} ms at most", policy.longest_pause_ms),
+        ..Candidate::new(Uuid::nil(), &policy.name)
+    };
+    Ok(policies.named.iter().map(candidate).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

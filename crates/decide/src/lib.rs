@@ -13,6 +13,7 @@ pub mod account;
 pub mod addresses;
 pub mod alert;
 pub mod connect;
+pub mod evacuate;
 pub mod expire;
 pub mod fetch;
 pub mod fleet;

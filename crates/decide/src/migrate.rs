@@ -3,10 +3,14 @@
 //! ended is judged by what both hosts say then.
 
 mod checks;
+mod choose;
 mod outcome;
+mod steer;
 
 pub use checks::{is_about_the_vm, preflight};
+pub use choose::{Chosen, Terms, choose, pause_limit_ms};
 pub use outcome::{Said, Whereabouts, outcome, whereabouts};
+pub use steer::{Act, Seen, Steering};
 
 use crate::{fleet::Fleet, place::Ask};
 use bellwether_model::{
@@ -116,7 +120,7 @@ pub fn waits_for(this: &Migration, moves: &[Migration]) -> Option<HostId> {
         .find(|host| earlier(*host) >= MOVES_AT_ONCE)
 }
 
-/// Whether a move between the two goes from one site to another; it is encrypted then.
+/// Whether a move between the two goes from one site to another; it must be encrypted then.
 pub fn crosses_sites(source: &Host, target: &Host) -> bool {
     source.site != target.site
 }

@@ -120,6 +120,9 @@ mod tests {
             rounds: None,
             zero_bytes: None,
             forecast: None,
+            intent: None,
+            mechanism: None,
+            phases: Vec::new(),
         }
     }
 

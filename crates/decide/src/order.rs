@@ -40,14 +40,14 @@ impl Room {
             && other.vcpus <= self.vcpus
             && other.disk_mib <= self.disk_mib
     }
-    fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         Self {
             memory_mib: self.memory_mib.saturating_add(other.memory_mib),
             vcpus: self.vcpus.saturating_add(other.vcpus),
             disk_mib: self.disk_mib.saturating_add(other.disk_mib),
         }
     }
-    fn less(self, other: Self) -> Self {
+    pub(crate) fn less(self, other: Self) -> Self {
         Self {
             memory_mib: self.memory_mib.saturating_sub(other.memory_mib),
             vcpus: self.vcpus.saturating_sub(other.vcpus),

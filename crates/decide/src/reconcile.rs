@@ -15,7 +15,13 @@
 //!   shared, it is started on another host, after every other host that could run it said that it does not.
 //! - What an undone job left on a host (its tombstone) is removed when it shows there, unless it is the only one that runs.
 //!
+//! - One that somebody else moves is noticed as it arrives there, and ours wait until that is over.
+//!
 //! VMs that an open job holds are the job's. VMs nobody made through us are listed and never touched.
+
+mod foreign;
+
+pub use foreign::{Arriving, Foreign, arriving, foreign};
 
 use crate::monitor;
 use bellwether_model::{

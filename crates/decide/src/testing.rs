@@ -47,6 +47,8 @@ pub fn vm(number: u64) -> Vm {
         lease_from: day("2026-11-24"),
         lease_until: day("2026-12-31"),
         purpose: String::new(),
+        labels: Vec::new(),
+        migration_policy: None,
         note: None,
         created_at: Timestamp(0),
         generation: 0,

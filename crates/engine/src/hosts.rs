@@ -14,6 +14,7 @@ use bellwether_model::{
     host::{Host, HostMode},
     host_uri::HostUri,
     observed::HostFacts,
+    plan::PlanKind,
 };
 use check::{
     check_offered, checked_address, checked_name, checked_peer_uri, checked_site, checked_uri,
@@ -261,6 +262,17 @@ pub async fn set_mode(
             )));
         }
     }
+    let emptied = engine.store().running_plans().await?;
+    if mode == HostMode::Active
+        && emptied
+            .iter()
+            .any(|plan| plan.host == id && plan.kind == PlanKind::Drain)
+    {
+        return Err(Error::conflict(format!(
+            "{} is being emptied; cancel that plan first.",
+            host.name
+        )));
+    }
     let mut tx = engine.store().begin().await?;
     let mut host = tx.host(id).await?;
     let before = std::mem::replace(&mut host.mode, mode);
@@ -297,7 +309,7 @@ pub async fn remove(engine: &Engine, admin: &Admin, id: HostId) -> Result<()> {
     Ok(())
 }
 
-async fn changed(engine: &Engine) {
+pub(crate) async fn changed(engine: &Engine) {
     engine.inner.hosts_changed.notify_one();
     engine.inner.fleet_changed.notify_waiters();
     engine.tell().await;

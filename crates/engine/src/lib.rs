@@ -5,7 +5,8 @@
 //!
 //! - Before there is a VM: [`people`], [`sessions`], [`request`], [`approve`], [`place`].
 //! - Making it: [`provision`] (a job), [`seed`].
-//! - Living: [`monitor`] (a task), [`power`], [`reach`] (a task), [`console`], [`secrets`], [`migrate`].
+//! - Living: [`monitor`] (a task), [`power`], [`reach`] (a task), [`console`], [`secrets`], [`migrate`], [`plan`] (a task: a host is
+//!   emptied).
 //! - Ending: [`expire`] (a task), [`delete`].
 //! - Told to others: [`export`] (measurements), [`alert`] (a task: what somebody should know).
 //! - Always: [`reconcile`] (a task), [`jobs`] (the journal and its runner).
@@ -26,6 +27,7 @@ pub mod monitor;
 pub mod networks;
 pub mod people;
 pub mod place;
+pub mod plan;
 pub mod policy;
 pub mod power;
 pub mod provision;

@@ -8,10 +8,12 @@ mod ask;
 mod choices;
 pub(crate) mod compatibility;
 mod copy;
+mod limits;
 mod prepare;
 mod settle;
 mod work;
 
-pub use ask::{Target, ask};
+pub use ask::{Target, Wish, ask};
 pub use choices::{MigrationChoices, TargetChoice, consider};
+pub use limits::{LimitsChange, MovesBy, set_limits, set_moves_by};
 pub use work::Migrate;

@@ -274,6 +274,8 @@ async fn reserve(
         lease_from: spec.from,
         lease_until: spec.until,
         purpose: spec.purpose.clone(),
+        labels: Vec::new(),
+        migration_policy: None,
         note: None,
         created_at: engine.now(),
         generation: 0,

@@ -1,5 +1,9 @@
 //! Policy: changed by admins, versioned, audited.
 
+mod moves;
+
+pub(crate) use moves::check_one as check_moves_by;
+
 use crate::{Admin, Engine, alert};
 use bellwether_model::{
     Error, FieldError, Result,
@@ -37,7 +41,7 @@ pub async fn set(
 }
 
 /// Says that a field is wrong, and what would be right.
-type Need<'a> = dyn FnMut(bool, &str, &str) + 'a;
+pub(crate) type Need<'a> = dyn FnMut(bool, &str, &str) + 'a;
 
 /// Refuses what `rules` find wrong, all of it at once.
 fn judge(rules: impl FnOnce(&mut Need<'_>)) -> Result<()> {
@@ -62,6 +66,7 @@ fn check(policy: &Policy) -> Result<()> {
         limits(policy, need);
         alert::check_policy(&policy.alerts, need);
         history(&policy.history, need);
+        moves::check(&policy.migration, need);
     })
 }
 

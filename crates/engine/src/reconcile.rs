@@ -6,6 +6,7 @@
 
 mod alarm;
 mod follow;
+mod foreign;
 mod gather;
 mod leftovers;
 mod missing;
@@ -23,6 +24,7 @@ use bellwether_model::{ErrorKind, Result};
 /// One round. Each part is independent: trouble in one does not stop the others.
 pub async fn run(engine: &Engine) -> Result<()> {
     let outcomes = [
+        foreign::watch(engine).await,
         repair(engine).await,
         leftovers::clear_volumes(engine).await,
         stuck::go_on(engine).await,

@@ -1,7 +1,7 @@
 //! Tasks: what runs for ever on a period. A task takes no input, may be run at any time and any number of times, and
 //! says how its last run went.
 
-use crate::{Engine, alert, expire, forecast, images, jobs, monitor, reach, reconcile};
+use crate::{Engine, alert, expire, forecast, images, jobs, monitor, plan, reach, reconcile};
 use bellwether_model::{Result, Timestamp};
 use std::{collections::BTreeMap, future::Future, sync::Mutex, time::Duration};
 use tokio::task::JoinHandle;
@@ -47,6 +47,7 @@ pub(crate) fn spawn_all(engine: &Engine, stop: &CancellationToken) -> Vec<JoinHa
     vec![
         spawn(stop, monitor::run(engine.clone(), stop.clone())),
         spawn(stop, jobs::run(engine.clone(), stop.clone())),
+        spawn(stop, plan::run(engine.clone())),
         periodic(
             engine,
             stop,

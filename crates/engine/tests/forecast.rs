@@ -23,11 +23,11 @@ use tokio::time::sleep;
 async fn foretold(site: &Site, vm: VmId) -> Forecast {
     let until = Instant::now() + PATIENCE;
     loop {
-        let choices = migrate::consider(&site.engine, &site.admin, vm)
+        let choices = migrate::consider(&site.engine, &site.admin, vm, None)
             .await
             .unwrap();
-        if let Some(forecast) = choices.targets[0].forecast.clone() {
-            return forecast;
+        if let Some(chosen) = choices.targets[0].chosen.clone() {
+            return chosen.forecast;
         }
         assert!(
             Instant::now() < until,

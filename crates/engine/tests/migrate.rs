@@ -11,7 +11,8 @@ use bellwether_engine::{
 };
 use bellwether_hypervisor::sim::{Fault, Gate, Guest, Op, SimSpec};
 use bellwether_model::{
-    ErrorKind, JobId, job::JobState, migration::MigrationOutcome, storage::StorageKind,
+    ErrorKind, JobId, job::JobState, migration::MigrationOutcome, migration_policy::Encrypt,
+    storage::StorageKind,
 };
 use bellwether_store::SeriesKey;
 use common::{Site, points::once};
@@ -232,7 +233,12 @@ async fn between_sites_a_move_is_encrypted_or_does_not_begin() {
         let (job, _) = site.moves(vm.id, Target::Host(other)).await;
         if tls {
             site.copies(job.id).await;
-            assert!(site.fleet.moving().iter().all(|spec| spec.encrypt));
+            assert!(
+                site.fleet
+                    .moving()
+                    .iter()
+                    .all(|spec| spec.encrypt == Encrypt::Always)
+            );
             assert_eq!(site.ends(job.id).await.state, JobState::Done);
         } else {
             let job = site.ends(job.id).await;

@@ -127,6 +127,8 @@ pub fn cases() -> Vec<Case> {
         Other: moves::there_and_back,
         Other: moves::outlives_its_caller,
         Other: moves::can_be_cancelled,
+        Other: moves::can_be_steered,
+        Other: moves::goes_on_before_its_memory_is_there,
         Other: moves::to_a_dead_peer_stays,
         Other: moves::to_itself_stays,
         LocalPools: moves::with_its_disk,

@@ -1,6 +1,6 @@
 //! What a VM is made of, as the engine tells a host to make it and as a host describes what it has.
 
-use bellwether_model::{Mac, MiB, Vcpus, network::Carrier, vm::Devices};
+use bellwether_model::{Mac, MiB, Vcpus, migration_policy::Encrypt, network::Carrier, vm::Devices};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -175,8 +175,17 @@ pub struct MigrateSpec {
     pub bandwidth: Option<u64>,
     /// Carrier on the target where its name differs from the source's.
     pub carrier: Option<Carrier>,
-    /// Memory and disks travel encrypted; refused where the hosts have no certificates for that.
-    pub encrypt: bool,
+    /// Whether memory and disks travel encrypted.
+    pub encrypt: Encrypt,
+    /// The guest is held back where it writes faster than is copied.
+    pub throttle: bool,
+    /// It may be switched to the target before all of its memory is there ([`crate::Migration::start_post_copy`]). Not with
+    /// `copy_disks`.
+    pub post_copy: bool,
+    /// Connections over which memory travels at once; none for one.
+    pub connections: Option<u8>,
+    /// Pages that are sent again are sent as what changed in them.
+    pub compress: bool,
     /// Give up after this long, seconds.
     pub timeout_seconds: u64,
     /// Begin before this moment or not at all.
@@ -193,7 +202,11 @@ impl MigrateSpec {
             copy_disks: Vec::new(),
             bandwidth: None,
             carrier: None,
-            encrypt: false,
+            encrypt: Encrypt::WherePossible,
+            throttle: false,
+            post_copy: false,
+            connections: None,
+            compress: false,
             timeout_seconds: 3_600,
             begin_by: Instant::now() + Duration::from_secs(60),
         }

@@ -140,7 +140,15 @@ pub trait Migration: Send + Sync {
     /// What was measured of the last migration of this VM that succeeded; on the host to which it went. One that failed
     /// later changes nothing of it.
     async fn migration_figures(&self, vm: Uuid) -> Result<Option<MigrationFigures>>;
-    /// Cancels the running migration of this VM; fine where none runs.
+    /// From now on the guest may be stopped for so many milliseconds at most, so that the running migration ends. On the
+    /// source; fine where none runs.
+    async fn set_longest_pause(&self, vm: Uuid, milliseconds: u32) -> Result<()>;
+    /// From now on the running migration takes so many MiB a second of the link at most. On the source; fine where none runs.
+    async fn set_bandwidth(&self, vm: Uuid, mib: u64) -> Result<()>;
+    /// Has the guest of the running migration go on at the target at once, with its memory following; only of one that was
+    /// begun with [`MigrateSpec::post_copy`]. On the source; fine where none runs.
+    async fn start_post_copy(&self, vm: Uuid) -> Result<()>;
+    /// Cancels the running migration of this VM; fine where none runs. One in post-copy can't be cancelled.
     async fn abort_migration(&self, vm: Uuid) -> Result<()>;
 }
 

@@ -3,6 +3,7 @@
 use crate::{
     ffi::{Connect, Domain},
     link::{Link, Session},
+    migration::Unencrypted,
     open::Opener,
     trouble::Trouble,
 };
@@ -102,6 +103,8 @@ pub(crate) struct LibvirtHost {
     pub transfers: Arc<Semaphore>,
     /// Places for migrations.
     pub moves: Arc<Semaphore>,
+    /// Where moves go that can't be encrypted.
+    pub unencrypted: Arc<Unencrypted>,
 }
 
 impl LibvirtHost {
@@ -125,6 +128,7 @@ impl LibvirtHost {
             events,
             transfers: Arc::new(Semaphore::new(TRANSFERS_AT_ONCE)),
             moves: Arc::new(Semaphore::new(MOVES_AT_ONCE)),
+            unencrypted: Arc::default(),
         })
     }
 

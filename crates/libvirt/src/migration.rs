@@ -10,8 +10,15 @@ use crate::{
 };
 use async_trait::async_trait;
 use bellwether_hypervisor::{HypervisorError, MigrateSpec, Migration, MigrationFigures, Result};
-use bellwether_model::{host_uri::HostUri, migration::MigrationProgress};
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use bellwether_model::{
+    host_uri::HostUri, migration::MigrationProgress, migration_policy::Encrypt,
+};
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
@@ -44,8 +51,9 @@ impl Migration for LibvirtHost {
         let connect = self.own_connection().await?;
         let (vm, limit) = (spec.uuid, Duration::from_secs(spec.timeout_seconds));
         let spec = spec.clone();
+        let plain = Arc::clone(&self.unencrypted);
         let mut over = worker::spawn("libvirt-migrate", place, move || {
-            let moved = migrate(&connect, &spec, &peer, migrate_uri.as_deref());
+            let moved = migrate(&connect, &spec, &peer, migrate_uri.as_deref(), &plain);
             let alive = moved.is_ok() || connect.is_alive();
             moved.map_err(|trouble| in_words(trouble, alive))
         })
@@ -106,16 +114,56 @@ impl Migration for LibvirtHost {
         .await
     }
 
+    async fn set_longest_pause(&self, vm: Uuid, milliseconds: u32) -> Result<()> {
+        self.steer(
+            "changing how long the move may pause it",
+            vm,
+            move |domain| domain.set_max_downtime(milliseconds),
+        )
+        .await
+    }
+
+    async fn set_bandwidth(&self, vm: Uuid, mib: u64) -> Result<()> {
+        self.steer(
+            "changing what the move takes of the link",
+            vm,
+            move |domain| domain.set_max_speed(mib.max(1)),
+        )
+        .await
+    }
+
+    async fn start_post_copy(&self, vm: Uuid) -> Result<()> {
+        self.steer(
+            "switching the move to post-copy",
+            vm,
+            Domain::start_post_copy,
+        )
+        .await
+    }
+
     async fn abort_migration(&self, vm: Uuid) -> Result<()> {
-        self.change("cancelling the move", SLOW, move |session| {
+        self.steer("cancelling the move", vm, Domain::abort_job)
+            .await
+    }
+}
+
+impl LibvirtHost {
+    /// Gives a word to the running migration of a VM; only a migration: another job of it (a backup, say) is none of our
+    /// business.
+    async fn steer(
+        &self,
+        what: &'static str,
+        vm: Uuid,
+        word: impl Fn(&Domain) -> std::result::Result<(), Failure> + Send + 'static,
+    ) -> Result<()> {
+        self.change(what, SLOW, move |session| {
             let Some(domain) = find(&session.connect, vm)? else {
                 return Ok(());
             };
-            // Only a migration: another job of the VM (a backup, say) is none of our business.
             if running(&domain)?.is_none() {
                 return Ok(());
             }
-            match domain.abort_job() {
+            match word(&domain) {
                 // It was over before the word arrived.
                 Err(failure)
                     if failure.code == virt_sys::VIR_ERR_OPERATION_INVALID
@@ -231,12 +279,70 @@ fn migrate_uri(address: &str) -> Result<String> {
     Ok(format!("tcp://{address}"))
 }
 
-/// On the thread: the move itself, from first to last.
+/// On the thread: the move itself, from first to last. Where it need not be encrypted it is tried so first, and what the
+/// hosts lack for it is remembered for a while; they say so before anything is touched.
 fn migrate(
     connect: &Connect,
     spec: &MigrateSpec,
     peer: &HostUri,
     migrate_uri: Option<&str>,
+    unencrypted: &Unencrypted,
+) -> Result<(), Trouble> {
+    if spec.encrypt == Encrypt::Always {
+        return attempt(connect, spec, peer, migrate_uri, true);
+    }
+    if !unencrypted.knows(&spec.peer_uri) {
+        match attempt(connect, spec, peer, migrate_uri, true) {
+            Err(Trouble::Libvirt(failure)) if lacks_certificates(&failure) => {
+                tracing::info!(
+                    target = spec.peer_uri,
+                    message = failure.message,
+                    "no certificates for encrypted moves there: what moves travels in plain"
+                );
+                unencrypted.note(&spec.peer_uri);
+            }
+            other => return other,
+        }
+    }
+    attempt(connect, spec, peer, migrate_uri, false)
+}
+
+/// Whether libvirt refused because one of the hosts is not set up for encrypted migration, which it finds before anything
+/// is begun.
+fn lacks_certificates(failure: &Failure) -> bool {
+    failure
+        .message
+        .contains("migration TLS directory not configured")
+        || failure.message.contains("TLS migration is not supported")
+}
+
+/// Ways on which encrypting was refused a while ago.
+#[derive(Debug, Default)]
+pub(crate) struct Unencrypted(Mutex<BTreeMap<String, Instant>>);
+
+/// For so long it is not tried again.
+const UNENCRYPTED_FOR: Duration = Duration::from_secs(600);
+
+impl Unencrypted {
+    fn knows(&self, peer_uri: &str) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known
+            .get(peer_uri)
+            .is_some_and(|at| at.elapsed() < UNENCRYPTED_FOR)
+    }
+    fn note(&self, peer_uri: &str) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(peer_uri.to_owned(), Instant::now());
+    }
+}
+
+/// One attempt, encrypted or not.
+fn attempt(
+    connect: &Connect,
+    spec: &MigrateSpec,
+    peer: &HostUri,
+    migrate_uri: Option<&str>,
+    encrypt: bool,
 ) -> Result<(), Trouble> {
     let domain = connect.domain(spec.uuid)?;
     let mut flags = virt_sys::VIR_MIGRATE_LIVE
@@ -248,7 +354,7 @@ fn migrate(
     if let Some(uri) = migrate_uri {
         params.text("migrate_uri", uri)?;
     }
-    if spec.encrypt {
+    if encrypt {
         flags |= virt_sys::VIR_MIGRATE_TLS;
         if migrate_uri.is_some() {
             // A certificate names the host; the address for migration traffic need not be in it.
@@ -257,6 +363,26 @@ fn migrate(
     }
     if let Some(bandwidth) = spec.bandwidth {
         params.number("bandwidth", bandwidth)?;
+    }
+    if spec.throttle {
+        flags |= virt_sys::VIR_MIGRATE_AUTO_CONVERGE;
+    }
+    if spec.post_copy {
+        flags |= virt_sys::VIR_MIGRATE_POSTCOPY;
+    }
+    if let Some(connections) = spec.connections {
+        flags |= virt_sys::VIR_MIGRATE_PARALLEL;
+        params.integer("parallel.connections", connections.into())?;
+    }
+    if spec.compress {
+        // One stream knows XBZRLE, several know zstd (libvirt's virsh manual).
+        flags |= virt_sys::VIR_MIGRATE_COMPRESSED;
+        let method = if spec.connections.is_some() {
+            "zstd"
+        } else {
+            "xbzrle"
+        };
+        params.text("compression", method)?;
     }
     if !spec.copy_disks.is_empty() {
         // An overlay's own blocks only, where there is one: its base is on the target already, and a full copy would
@@ -335,6 +461,7 @@ fn progress(stats: &JobStats) -> MigrationProgress {
         rounds: number("memory_iteration").unwrap_or(0),
         elapsed_ms: number("time_elapsed").unwrap_or(0),
         left_ms: left_ms(bytes_remaining, rate, dirty_rate.unwrap_or(0)),
+        held_percent: number("auto_converge_throttle").unwrap_or(0),
     }
 }
 

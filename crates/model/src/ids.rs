@@ -54,6 +54,8 @@ id! {
     JobId,
     /// A VM moving live.
     MigrationId,
+    /// Moves in order.
+    PlanId,
     /// Something an alert found.
     IncidentId,
 }

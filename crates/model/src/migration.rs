@@ -1,6 +1,9 @@
 //! A VM moving live, as it is kept: from, to, how, and what came of it.
 
-use crate::{HostId, JobId, MigrationId, Timestamp, UserId, VmId};
+use crate::{
+    HostId, JobId, MigrationId, Timestamp, UserId, VmId,
+    migration_policy::{Mechanism, MigrationPolicy, Phase},
+};
 use serde::{Deserialize, Serialize};
 
 /// How far the copy is; every figure as QEMU last reported it.
@@ -22,6 +25,9 @@ pub struct MigrationProgress {
     pub elapsed_ms: u64,
     /// Milliseconds left at this pace; none while the guest dirties faster than the link carries.
     pub left_ms: Option<u64>,
+    /// Percent of its time for which the guest is held back; 0 where it is not.
+    #[serde(default)]
+    pub held_percent: u64,
 }
 
 /// How a migration ended.
@@ -147,6 +153,61 @@ pub struct Migration {
     pub zero_bytes: Option<u64>,
     /// What it was expected to take; none of one made by others, or before there were forecasts.
     pub forecast: Option<Forecast>,
+    /// What it may cost: the policy as it was when it was asked for, with what was changed of it on the way. None of one
+    /// made by others, or before there were policies.
+    pub intent: Option<MigrationPolicy>,
+    /// How it is done, and why so; none as above.
+    pub mechanism: Option<Mechanism>,
+    /// What happened when.
+    pub phases: Vec<Phase>,
+}
+
+impl Migration {
+    /// One that begins at `at`, and of which nothing else is known.
+    pub fn begun(vm: VmId, source: HostId, target: HostId, at: Timestamp) -> Self {
+        Self {
+            id: MigrationId::new(),
+            job: None,
+            vm,
+            source,
+            target,
+            copy_disk: false,
+            asked_by: None,
+            outcome: MigrationOutcome::Running,
+            reason: None,
+            started_at: at,
+            ended_at: None,
+            total_ms: None,
+            downtime_ms: None,
+            bytes: None,
+            rounds: None,
+            zero_bytes: None,
+            forecast: None,
+            intent: None,
+            mechanism: None,
+            phases: Vec::new(),
+        }
+    }
+
+    /// Whether somebody else makes it, not yet to its end.
+    pub fn is_foreign_and_open(&self) -> bool {
+        self.job.is_none() && self.outcome == MigrationOutcome::Running
+    }
+
+    /// Whether the guest stood still no longer, and it was over no later, than its policy says; none where that can't be
+    /// told, or it did not get through.
+    pub fn kept_its_intent(&self) -> Option<bool> {
+        let intent = self.intent.as_ref()?;
+        if self.outcome != MigrationOutcome::Completed {
+            return None;
+        }
+        let pause = self.downtime_ms? <= u64::from(intent.longest_pause_ms);
+        let in_time = intent.finish_within_seconds.is_none_or(|most| {
+            self.total_ms
+                .is_some_and(|took| took <= u64::from(most) * 1_000)
+        });
+        Some(pause && in_time)
+    }
 }
 
 /// What a pre-flight check found.

@@ -1,6 +1,6 @@
 //! Policy: what admins set in the database, versioned and audited.
 
-use crate::{GiB, MiB, Vcpus, alert::AlertPolicy};
+use crate::{GiB, MiB, Vcpus, alert::AlertPolicy, migration_policy::MigrationPolicies};
 use serde::{Deserialize, Serialize};
 
 /// Every policy value, with the default a small site starts from.
@@ -37,6 +37,8 @@ pub struct Policy {
     pub history: HistoryPolicy,
     /// What is watched, and its marks.
     pub alerts: AlertPolicy,
+    /// What moves may cost.
+    pub migration: MigrationPolicies,
 }
 
 /// How long measurements are kept, the finer the shorter.
@@ -84,6 +86,7 @@ impl Default for Policy {
             address_rest_seconds: 3_600,
             history: HistoryPolicy::default(),
             alerts: AlertPolicy::default(),
+            migration: MigrationPolicies::default(),
         }
     }
 }

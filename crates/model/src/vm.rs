@@ -161,6 +161,10 @@ pub struct Vm {
     pub lease_until: Day,
     /// What it is for.
     pub purpose: String,
+    /// Words by which policies choose it, in order, each once.
+    pub labels: Vec<String>,
+    /// The name of the policy it moves by; none for the one its labels choose, or the usual one.
+    pub migration_policy: Option<String>,
     /// Why it is in the state it is in, where a person should know.
     pub note: Option<String>,
     /// When the room was reserved.

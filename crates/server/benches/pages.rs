@@ -11,7 +11,7 @@ mod common;
 
 use bellwether_api::{Access, ROUTES};
 use bellwether_server::pages::PAGES;
-use common::{PASSWORD, Person, argument, start};
+use common::{PASSWORD, Person, argument, furnish, start};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -42,67 +42,9 @@ const BAR_MS: f64 = 25.0;
 /// How long after all machines were made the measuring begins.
 const SETTLES: Duration = Duration::from_secs(45);
 
-/// Hosts, a storage, a network and an image; answers the image's id.
-async fn furnish(admin: &Person) -> String {
-    for n in 1..=HOSTS {
-        let name = format!("host{n:02}");
-        let uri = format!("sim://bench/{name}?hosts={HOSTS}&cores=32&memory=262144&latency_ms=3");
-        admin
-            .call(
-                Method::POST,
-                "hosts",
-                Some(json!({"name": name, "uri": uri})),
-            )
-            .await;
-    }
-    let items = |value: &Value| value["items"].as_array().unwrap().clone();
-    let hosts = admin
-        .until("ready hosts", "hosts?limit=200", |hosts| {
-            items(hosts)
-                .iter()
-                .all(|host| host["seen"]["health"] == "ready")
-        })
-        .await;
-    let local = |value: &Value| -> Vec<Value> {
-        let found = items(value).into_iter();
-        found
-            .filter(|found| found["pool"]["name"] == "local")
-            .collect()
-    };
-    let pools = admin
-        .until("pools", "storages/discovered", |found| {
-            local(found).len() == HOSTS
-        })
-        .await;
-    let members: Vec<Value> = local(&pools)
-        .iter()
-        .map(|found| json!({"host": found["host"]["id"], "pool": "local"}))
-        .collect();
-    let storage = json!({"name": "local", "kind": "local", "members": members});
-    admin.call(Method::POST, "storages", Some(storage)).await;
-    let members: Vec<Value> = items(&hosts)
-        .iter()
-        .map(|host| json!({"host": host["id"], "carrier": {"kind": "bridge", "name": "br0"}}))
-        .collect();
-    let network = json!({
-        "name": "guests", "cidr": "10.78.0.0/16", "gateway": "10.78.0.1", "dns": [],
-        "range_from": "10.78.0.20", "range_until": "10.78.31.250", "members": members
-    });
-    admin.call(Method::POST, "networks", Some(network)).await;
-    let answer = admin
-        .client
-        .post(format!(
-            "{}/api/v1/images/upload?name=debian-12&os=Debian%2012&min_disk_gib=1&min_memory_mib=128",
-            admin.base
-        ))
-        .bearer_auth(&admin.token)
-        .header("content-type", "application/octet-stream")
-        .body(vec![0_u8; 1 << 20])
-        .send()
-        .await
-        .unwrap();
-    let image: Value = answer.json().await.unwrap();
-    image["id"].as_str().unwrap().into()
+/// How the simulated fleet is.
+fn query() -> String {
+    format!("hosts={HOSTS}&cores=32&memory=262144&latency_ms=3")
 }
 
 /// People with their machines, all asked for, approved and made.
@@ -211,7 +153,7 @@ async fn main() {
     let server = start();
     let admin = Person::admin(&server).await;
     let began = Instant::now();
-    let image = furnish(&admin).await;
+    let image = furnish(&admin, HOSTS, &query(), "local").await;
     let user = populate(&admin, &image, vms).await;
     println!(
         "{HOSTS} hosts with {vms} VMs, asked for and made in {:.0} s\n",

@@ -153,6 +153,8 @@ async fn fill(store: &Store) -> (UserId, Vec<HostSeen>) {
                 lease_from: "2026-01-01".parse().unwrap(),
                 lease_until: "2026-12-31".parse().unwrap(),
                 purpose: "A service that somebody described in a sentence.".into(),
+                labels: Vec::new(),
+                migration_policy: None,
                 note: None,
                 created_at: now,
                 generation: 0,

@@ -42,6 +42,7 @@ mod networks;
 mod news;
 mod notices;
 mod people;
+mod plans;
 mod policy;
 mod pool_uses;
 mod records;

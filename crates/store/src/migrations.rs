@@ -24,7 +24,7 @@ macro_rules! fits {
 macro_rules! columns {
     () => {
         "id, job, vm, source, target, copy_disk, asked_by, outcome, reason, started_at, ended_at, total_ms, downtime_ms, bytes, \
-         rounds, zero_bytes, forecast"
+         rounds, zero_bytes, forecast, intent, mechanism, phases"
     };
 }
 
@@ -62,6 +62,9 @@ fn from_row(row: &Row) -> Result<Migration> {
         rounds: row.opt_size("rounds")?,
         zero_bytes: row.opt_size("zero_bytes")?,
         forecast: row.opt_json("forecast")?,
+        intent: row.opt_json("intent")?,
+        mechanism: row.opt_json("mechanism")?,
+        phases: row.opt_json("phases")?.unwrap_or_default(),
     })
 }
 
@@ -231,7 +234,7 @@ impl Tx {
         sql(concat!(
             "INSERT INTO migrations (",
             columns!(),
-            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)"
         ))
         .bind(migration.id)
         .bind(migration.job)
@@ -250,17 +253,20 @@ impl Tx {
         .opt_size(migration.rounds)
         .opt_size(migration.zero_bytes)
         .opt_json(&migration.forecast)
+        .opt_json(&migration.intent)
+        .opt_json(&migration.mechanism)
+        .json(&migration.phases)
         .run(self.on())
         .await
         .map(drop)
     }
 
-    /// Writes what became of a migration.
+    /// Writes what became of a migration. What it may cost stays as it was kept, see [`Tx::set_limits`].
     pub async fn update_migration(&mut self, migration: &Migration) -> Result<()> {
         let changed = sql(
             "UPDATE migrations SET job = $2, source = $3, target = $4, copy_disk = $5, outcome = $6, reason = $7, started_at = $8, \
              ended_at = $9, total_ms = $10, downtime_ms = $11, bytes = $12, rounds = $13, zero_bytes = $14, \
-             forecast = $15 WHERE id = $1",
+             forecast = $15, phases = $16 WHERE id = $1",
         )
         .bind(migration.id)
         .bind(migration.job)
@@ -277,8 +283,21 @@ impl Tx {
         .opt_size(migration.rounds)
         .opt_size(migration.zero_bytes)
         .opt_json(&migration.forecast)
+        .json(&migration.phases)
         .run(self.on())
         .await?;
         found(changed, "migration")
+    }
+    /// Writes what a migration may cost from now on, and how it is done; false where it is over.
+    pub async fn set_limits(&mut self, migration: &Migration) -> Result<bool> {
+        let changed = sql(
+            "UPDATE migrations SET intent = $2, mechanism = $3 WHERE id = $1 AND outcome = 'running'",
+        )
+        .bind(migration.id)
+        .opt_json(&migration.intent)
+        .opt_json(&migration.mechanism)
+        .run(self.on())
+        .await?;
+        Ok(changed > 0)
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     tx::{Inner, Tx},
 };
 use bellwether_model::{
-    Day, Error, HostId, ImageId, IncidentId, JobId, Mac, MachineId, MigrationId, NetworkId,
+    Day, Error, HostId, ImageId, IncidentId, JobId, Mac, MachineId, MigrationId, NetworkId, PlanId,
     RequestId, Result, StorageId, Timestamp, TokenId, UserId, VmId,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -351,7 +351,7 @@ arg!(Text: &str => |v| v.to_owned(), String => |v| v, &String => |v| v.clone(), 
     Mac => |v| v.to_string(), Day => |v| v.to_string());
 arg!(Uuid: Uuid => |v| v, UserId => |v| v.0, TokenId => |v| v.0, RequestId => |v| v.0, VmId => |v| v.0, HostId => |v| v.0, MachineId => |v| v.0,
     StorageId => |v| v.0, NetworkId => |v| v.0, ImageId => |v| v.0, JobId => |v| v.0, MigrationId => |v| v.0,
-    IncidentId => |v| v.0);
+    IncidentId => |v| v.0, PlanId => |v| v.0);
 
 impl From<bool> for Arg {
     fn from(value: bool) -> Self {

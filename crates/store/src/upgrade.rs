@@ -110,6 +110,16 @@ pub(crate) const STORE: Schema = schema!(
             name: "keep_forecasts",
             text: include_str!("../upgrades/0010_keep_forecasts.sql"),
         },
+        Upgrade {
+            number: 11,
+            name: "move_by_policy",
+            text: include_str!("../upgrades/0011_move_by_policy.sql"),
+        },
+        Upgrade {
+            number: 12,
+            name: "keep_plans",
+            text: include_str!("../upgrades/0012_keep_plans.sql"),
+        },
     ]
 );
 

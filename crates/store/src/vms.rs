@@ -12,7 +12,8 @@ use bellwether_model::{
 macro_rules! columns {
     () => {
         "id, owner, request, name, hostname, libvirt_name, host, state, wanted, vcpus, memory_mib, disk_gib, image, storage, \
-         network, mac, address, lease_from, lease_until, purpose, note, created_at, generation"
+         network, mac, address, lease_from, lease_until, purpose, note, created_at, generation, \
+         labels, migration_policy"
     };
 }
 
@@ -52,6 +53,8 @@ fn from_row(row: &Row) -> Result<Vm> {
         note: row.get("note")?,
         created_at: row.at("created_at")?,
         generation: row.get("generation")?,
+        labels: row.opt_json("labels")?.unwrap_or_default(),
+        migration_policy: row.get("migration_policy")?,
     })
 }
 
@@ -136,7 +139,7 @@ impl Tx {
         sql(concat!(
             "INSERT INTO vms (",
             columns!(),
-            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)"
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)"
         ))
         .bind(vm.id)
         .bind(vm.owner)
@@ -161,6 +164,8 @@ impl Tx {
         .bind(vm.note.clone())
         .bind(vm.created_at)
         .bind(vm.generation)
+        .json(&vm.labels)
+        .bind(vm.migration_policy.clone())
         .run(self.on())
         .await
         .map(drop)
@@ -172,8 +177,8 @@ impl Tx {
         let changed = sql(
             "UPDATE vms SET name = $3, hostname = $4, libvirt_name = $5, host = $6, state = $7, wanted = $8, vcpus = $9, \
              memory_mib = $10, disk_gib = $11, image = $12, storage = $13, network = $14, mac = $15, address = $16, \
-             lease_from = $17, lease_until = $18, purpose = $19, note = $20, generation = generation + 1 \
-             WHERE id = $1 AND generation = $2",
+             lease_from = $17, lease_until = $18, purpose = $19, note = $20, labels = $21, migration_policy = $22, \
+             generation = generation + 1 WHERE id = $1 AND generation = $2",
         )
         .bind(vm.id)
         .bind(vm.generation)
@@ -195,6 +200,8 @@ impl Tx {
         .bind(vm.lease_until)
         .bind(&vm.purpose)
         .bind(vm.note.clone())
+        .json(&vm.labels)
+        .bind(vm.migration_policy.clone())
         .run(self.on())
         .await?;
         if changed == 0 {

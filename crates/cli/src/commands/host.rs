@@ -1,5 +1,7 @@
 //! Hosts.
 
+pub mod drain;
+
 use super::metrics;
 use crate::{
     ask, complete,
@@ -24,6 +26,8 @@ use clap_complete::ArgValueCompleter;
   bellwether host try qemu+ssh://root@h3.example.org/system
   bellwether host add h3 qemu+ssh://root@h3.example.org/system --memory 48GiB --cores 12
   bellwether host maintenance h3
+  bellwether host drain h3 --dry-run
+  bellwether host resume h3 --bring-home
   bellwether host declare-off h3 --confirm h3")]
 pub enum Command {
     /// Hosts
@@ -50,6 +54,10 @@ pub enum Command {
     Maintenance(Named),
     /// Take it back
     Activate(Named),
+    /// Put it aside and have its VMs leave, in the order in which that is over first
+    Drain(drain::Drain),
+    /// Take it back, and its VMs with it if wanted
+    Resume(drain::Resume),
     /// Declare that it is off and runs nothing: what was bound to it may be made elsewhere
     DeclareOff {
         #[command(flatten)]
@@ -160,6 +168,8 @@ pub async fn run(command: Command, cx: &Context) -> Outcome {
         }
         Command::Change(args) => change(args, cx).await,
         Command::Maintenance(named) => mode(cx, &named.host, HostMode::Maintenance, None).await,
+        Command::Drain(args) => drain::drain(args, cx).await,
+        Command::Resume(args) => drain::resume(args, cx).await,
         Command::Activate(named) => mode(cx, &named.host, HostMode::Active, None).await,
         Command::DeclareOff { host, confirm } => {
             let id = resolve::host(cx, &host.host).await?;

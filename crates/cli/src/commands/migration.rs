@@ -1,5 +1,8 @@
-//! Live migrations that were made.
+//! Live migrations that were made, and what they may cost.
 
+mod policy;
+
+use super::host::drain;
 use crate::{
     complete,
     context::Context,
@@ -7,7 +10,10 @@ use crate::{
     resolve,
     text::{bytes, expected_ms, millis, or_dash, or_unknown, words, yes},
 };
-use bellwether_api::migration::{Migration, MigrationAccuracy, MigrationQuery};
+use bellwether_api::{
+    migration::{Migration, MigrationAccuracy, MigrationQuery},
+    migration_policy::LimitsInput,
+};
 use clap::Subcommand;
 use clap_complete::ArgValueCompleter;
 
@@ -34,6 +40,27 @@ pub enum Command {
         #[arg(add = ArgValueCompleter::new(complete::migrations))]
         migration: String,
     },
+    /// Change what a move under way may cost (admins)
+    Limits {
+        /// Identifier
+        #[arg(add = ArgValueCompleter::new(complete::migrations))]
+        migration: String,
+        /// The longest pause
+        #[arg(long, value_name = "MILLISECONDS")]
+        longest_pause: Option<u32>,
+        /// When it is to be over, from its beginning; 0 for no end
+        #[arg(long, value_name = "SECONDS")]
+        finish_within: Option<u32>,
+        /// What it may take of the link; 0 for all there is
+        #[arg(long, value_name = "MIB_PER_SECOND")]
+        bandwidth: Option<u64>,
+    },
+    /// Plans: hosts that are emptied or filled again
+    #[command(subcommand)]
+    Plan(drain::Plans),
+    /// Policies: what moves may cost
+    #[command(subcommand)]
+    Policy(policy::Command),
 }
 
 /// Does it.
@@ -78,6 +105,23 @@ pub async fn run(command: Command, cx: &Context) -> Outcome {
             let answer = cx.client.migration(id).await?;
             cx.answer(&answer, |migration| show(cx, migration))
         }
+        Command::Limits {
+            migration,
+            longest_pause,
+            finish_within,
+            bandwidth,
+        } => {
+            let id = resolve::migration(cx, &migration).await?;
+            let input = LimitsInput {
+                longest_pause_ms: longest_pause,
+                finish_within_seconds: finish_within,
+                bandwidth_mib_per_second: bandwidth,
+            };
+            let answer = cx.client.set_migration_limits(id, &input).await?;
+            cx.answer(&answer, |migration| show(cx, migration))
+        }
+        Command::Plan(command) => drain::plans(command, cx).await,
+        Command::Policy(command) => policy::run(command, cx).await,
     }
 }
 
@@ -111,12 +155,13 @@ fn right(cx: &Context, accuracy: &MigrationAccuracy) -> String {
         return moves;
     }
     format!(
-        "{moves}\n\nOf {} migrations half were forecast within {} of what they took, nine of ten within {}; {} ended within their range (half would be as forecast), {} of the pauses within a factor of 1.5.",
+        "{moves}\n\nOf {} migrations half were forecast within {} of what they took, nine of ten within {}; {} ended within their range (half would be as forecast), {} of the pauses within a factor of 1.5; {} kept to their policy.",
         accuracy.migrations,
         or_unknown(accuracy.median_error, share),
         or_unknown(accuracy.p90_error, share),
         or_unknown(accuracy.within_range, share),
         or_unknown(accuracy.downtime_near, share),
+        or_unknown(accuracy.intents_kept, share),
     )
 }
 
@@ -160,6 +205,29 @@ fn show(cx: &Context, migration: &Migration) -> String {
             "Rounds",
             or_unknown(migration.rounds, |rounds| rounds.to_string()),
         )
+        .maybe(
+            "Policy",
+            migration.intent.as_ref().map(|intent| {
+                let kept = match migration.intent_kept {
+                    Some(true) => ", kept",
+                    Some(false) => ", not kept",
+                    None => "",
+                };
+                let pause = millis(intent.longest_pause_ms.into());
+                format!("{}: a pause of {pause} at most{kept}", intent.name)
+            }),
+        )
+        .maybe(
+            "How",
+            migration.mechanism.as_ref().map(|how| how.why.as_str()),
+        )
         .maybe("Job", migration.job.map(|job| job.to_string()));
-    sheet.show()
+    let mut phases = cx.table(["AFTER", "WHAT HAPPENED"]);
+    for phase in &migration.phases {
+        phases.row([millis(phase.at_ms), phase.what.clone()]);
+    }
+    match migration.phases.is_empty() {
+        true => sheet.show(),
+        false => format!("{}\n\n{}", sheet.show(), phases.show("")),
+    }
 }

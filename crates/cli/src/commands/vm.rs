@@ -51,6 +51,8 @@ pub enum Command {
     Screen(Named),
     /// Move it live to another host (admins)
     Migrate(vm_act::Migrate),
+    /// Say by what its policy for moves is chosen (admins)
+    MigrationPolicy(vm_act::MovesBy),
     /// Its history: CPU, memory, disk, network
     Metrics {
         #[command(flatten)]
@@ -109,6 +111,7 @@ pub async fn run(command: Command, cx: &Context) -> Outcome {
         Command::Password(named) => vm_act::password(named, cx).await,
         Command::Screen(named) => vm_act::screen(named, cx).await,
         Command::Migrate(args) => vm_act::migrate(args, cx).await,
+        Command::MigrationPolicy(args) => vm_act::moves_by(args, cx).await,
         Command::Metrics { vm, range } => {
             let id = resolve::vm(cx, &vm.vm).await?;
             let answer = cx.client.vm_metrics(id, &range.query(cx).await?).await?;

@@ -12,6 +12,7 @@ use crate::{
 use bellwether_api::{
     client::Answer,
     migration::{Convergence, Forecast, MigrationChoices, MigrationInput, TargetChoice, Verdict},
+    migration_policy::MovesByInput,
     vm::{LeaseInput, PowerAction, PowerInput},
 };
 use clap::Args;
@@ -138,6 +139,9 @@ pub struct Migrate {
     /// To the best host (the default)
     #[arg(long)]
     best: bool,
+    /// By this policy, instead of the VM's own
+    #[arg(long, value_name = "NAME", add = ArgValueCompleter::new(complete::migration_policies))]
+    policy: Option<String>,
     /// Only say what would be checked and found
     #[arg(long, conflicts_with = "no_wait")]
     dry_run: bool,
@@ -148,6 +152,44 @@ pub struct Migrate {
     wait: Wait,
 }
 
+/// By what its policy for moves is chosen.
+#[derive(Args, Debug)]
+pub struct MovesBy {
+    /// Name or identifier
+    #[arg(add = ArgValueCompleter::new(complete::vms))]
+    vm: String,
+    /// The policy; without one its labels choose it, or it is the usual one
+    #[arg(long, value_name = "NAME", add = ArgValueCompleter::new(complete::migration_policies))]
+    policy: Option<String>,
+    /// A label; may be given several times, and replaces those it had
+    #[arg(long, value_name = "LABEL")]
+    label: Vec<String>,
+}
+
+/// Says by what a VM's policy for moves is chosen.
+pub async fn moves_by(args: MovesBy, cx: &Context) -> Outcome {
+    let id = resolve::vm(cx, &args.vm).await?;
+    let input = MovesByInput {
+        policy: args.policy,
+        labels: args.label,
+    };
+    let answer = cx.client.set_vm_migration_policy(id, &input).await?;
+    cx.answer(&answer, |vm| {
+        format!(
+            "{} moves by {}; labels: {}.",
+            clean(&vm.name),
+            vm.migration_policy.as_deref().map_or_else(
+                || "the policy of its labels, or the usual one".into(),
+                |name| format!("'{}'", clean(name))
+            ),
+            match vm.labels.is_empty() {
+                true => "none".into(),
+                false => clean(&vm.labels.join(", ")),
+            }
+        )
+    })
+}
+
 /// Moves a VM live.
 pub async fn migrate(args: Migrate, cx: &Context) -> Outcome {
     let id = resolve::vm(cx, &args.vm).await?;
@@ -156,10 +198,22 @@ pub async fn migrate(args: Migrate, cx: &Context) -> Outcome {
         None => None,
     };
     if args.dry_run {
-        let answer = cx.client.migration_targets(id).await?;
+        let answer = cx
+            .client
+            .migration_targets(id, args.policy.as_deref())
+            .await?;
         return dry_run(cx, &answer, target);
     }
-    let started = cx.client.migrate(id, &MigrationInput { target }).await?;
+    let started = cx
+        .client
+        .migrate(
+            id,
+            &MigrationInput {
+                target,
+                policy: args.policy,
+            },
+        )
+        .await?;
     if args.wait.no_wait {
         return wait::finish(cx, args.wait, started.job.id, &started.text, "").await;
     }
@@ -216,8 +270,8 @@ fn dry_run(cx: &Context, answer: &Answer<MigrationChoices>, target: Option<Uuid>
         .collect();
     cx.answer(answer, |choices| {
         let mut parts = vec![clean(&format!(
-            "{} runs on {}. Nothing was moved.",
-            choices.vm.name, choices.source.name
+            "{} runs on {} and would move by '{}'. Nothing was moved.",
+            choices.vm.name, choices.source.name, choices.policy.name
         ))];
         for choice in &meant {
             let mut table = cx.table(["CHECK", "FOUND", "IN WORDS"]);
@@ -232,6 +286,9 @@ fn dry_run(cx: &Context, answer: &Answer<MigrationChoices>, target: Option<Uuid>
             let mut part = format!("{}: {verdict}\n", clean(&choice.host.name));
             if let Some(forecast) = &choice.forecast {
                 part += &foretold(forecast);
+            }
+            if let Some(how) = &choice.mechanism {
+                part += &format!("  {}\n", clean(&how.why));
             }
             parts.push(part + &table.show("Nothing to check."));
         }

@@ -223,7 +223,10 @@ fn choices(possible: bool) -> Value {
         check("memory", "fail", "1 GiB left, 2 GiB needed.")
     };
     json!({
-        "vm": other(VM, "web"), "source": other(HOST, "h1"), "targets": [{
+        "vm": other(VM, "web"), "source": other(HOST, "h1"),
+        "policy": { "name": "careful", "longest_pause_ms": 300, "may_throttle": true, "may_post_copy": false,
+            "may_compress": true, "link_share_percent": 100, "last_resort": "give_up" },
+        "targets": [{
             "host": other(HOST2, "h2"), "possible": possible, "copy_disk": false, "score": 0.5,
             "checks": [memory, check("host_pair", "warn", "h1 and h2 have not yet been proven to reach each other.")],
         }],

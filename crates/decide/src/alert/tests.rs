@@ -254,6 +254,9 @@ fn moving(outcome: MigrationOutcome, ended: Option<i64>) -> Migration {
         rounds: None,
         zero_bytes: None,
         forecast: None,
+        intent: None,
+        mechanism: None,
+        phases: Vec::new(),
     }
 }
 

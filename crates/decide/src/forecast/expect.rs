@@ -1,6 +1,6 @@
 //! A forecast with its range.
 
-use super::{Guest, Writes, precopy};
+use super::{Copying, Guest, Way, Writes, steered};
 use bellwether_model::{
     Timestamp,
     migration::{Convergence, Expected, Forecast},
@@ -10,14 +10,11 @@ use std::time::Duration;
 /// What QEMU and libvirt take besides copying, until a fleet's own moves say otherwise: before the first byte, and from
 /// the last to the guest running again, seconds.
 const SETTING_UP: f64 = 0.1;
-const HANDING_OVER: f64 = 0.03;
+/// The second of them.
+pub const HANDING_OVER: f64 = 0.03;
 
 /// Moves from which earlier ones say more than the model alone.
 const ENOUGH: usize = 4;
-
-/// To which part of its writing a guest is held back at most before that is called no way to move it: a choice. QEMU's
-/// auto-converge goes further, and takes up to 99 % of a guest's time.
-const HELD_BACK: f64 = 0.2;
 
 /// A link nobody has measured.
 const USUAL_MBIT: u32 = 1_000;
@@ -25,6 +22,7 @@ const USUAL_MBIT: u32 = 1_000;
 /// How much the range is widened where something is not known: times and divided by it.
 const UNKNOWN_LINK: f64 = 2.0;
 const UNKNOWN_WRITES: f64 = 1.5;
+const KNOWN_WRITES: f64 = 1.1;
 
 /// Bytes a second between two hosts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -123,42 +121,80 @@ pub struct Inputs<'a> {
     pub pace: Pace,
     /// Bytes of disk that are copied along.
     pub disk: f64,
-    /// The longest pause allowed, seconds.
+    /// How long the guest may be stopped for copying at most, seconds.
     pub pause: f64,
+    /// What may be done besides copying.
+    pub way: Way,
     /// How earlier forecasts came out, of this way where there are enough.
     pub past: &'a [Past],
 }
 
-/// What the move will take.
-pub fn expect(inputs: &Inputs<'_>) -> Forecast {
-    let (writes, measured) = match inputs.writes {
-        Some((writes, _)) => (writes, true),
+/// How copying is expected to go, from how it may go at best to how at worst.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outlook {
+    /// The way is as quick as in the better quarter of moves, and the guest writes somewhat less than was measured.
+    pub light: Copying,
+    /// As it was measured.
+    pub middle: Copying,
+    /// The worse quarter, and somewhat more.
+    pub heavy: Copying,
+}
+
+/// Follows the move of `inputs` under three assumptions.
+pub fn outlook(inputs: &Inputs<'_>) -> Outlook {
+    let (writes, doubt) = match inputs.writes {
+        Some((writes, _)) => (writes, KNOWN_WRITES),
         // An idle Linux guest writes a few MiB a second.
-        None => (idle(), false),
+        None => (idle(), UNKNOWN_WRITES),
     };
     let follow = |writes: Writes, rate: f64| {
         let guest = Guest {
             memory: inputs.memory,
             writes,
         };
-        let copy = precopy(&guest, rate, inputs.pause);
-        let seconds = SETTING_UP + inputs.disk / rate.max(1.0) + copy.seconds + HANDING_OVER;
-        (seconds, copy)
+        steered(&guest, rate, inputs.pause, inputs.way)
     };
-    let (seconds, copy) = follow(writes, inputs.pace.middle);
-    let doubt = if measured { 1.1 } else { UNKNOWN_WRITES };
-    let (fast, light) = follow(writes.paced(1.0 / doubt), inputs.pace.high);
-    let (slow, heavy) = follow(writes.paced(doubt), inputs.pace.low);
-    let convergence = match copy.converges {
-        true => Convergence::Converges,
-        false => match follow(writes.paced(HELD_BACK), inputs.pace.middle)
-            .1
-            .converges
-        {
-            true => Convergence::NeedsThrottling,
-            false => Convergence::WillNot,
-        },
+    Outlook {
+        light: follow(writes.paced(1.0 / doubt), inputs.pace.high),
+        middle: follow(writes, inputs.pace.middle),
+        heavy: follow(writes.paced(doubt), inputs.pace.low),
+    }
+}
+
+/// Whether copying gets ahead of the guest by itself, or if it is held back.
+pub fn convergence(inputs: &Inputs<'_>) -> Convergence {
+    let by = |way| {
+        let inputs = Inputs {
+            way,
+            ..inputs.clone()
+        };
+        outlook(&inputs).middle.converges
     };
+    if by(Way::PreCopy) {
+        Convergence::Converges
+    } else if by(Way::Throttled) {
+        Convergence::NeedsThrottling
+    } else {
+        Convergence::WillNot
+    }
+}
+
+/// What the move will take.
+pub fn expect(inputs: &Inputs<'_>) -> Forecast {
+    let Outlook {
+        light,
+        middle: copy,
+        heavy,
+    } = outlook(inputs);
+    let lasts = |copy: Copying, rate: f64| {
+        SETTING_UP + inputs.disk / rate.max(1.0) + copy.seconds + HANDING_OVER
+    };
+    let seconds = lasts(copy, inputs.pace.middle);
+    let (fast, slow) = (
+        lasts(light, inputs.pace.high),
+        lasts(heavy, inputs.pace.low),
+    );
+    let convergence = convergence(inputs);
     let model_ms = seconds * 1e3;
     let pause_of = |pause: f64| (pause + HANDING_OVER) * 1e3;
     let model_downtime_ms = pause_of(copy.pause);

@@ -1,7 +1,9 @@
 //! How right forecasts were.
 
-use super::expect::quantile;
-use bellwether_model::migration::{Migration, MigrationOutcome};
+use super::{HANDING_OVER, expect::quantile};
+use bellwether_model::migration::{
+    Expected, Forecast, Migration, MigrationOutcome, MigrationProgress,
+};
 
 /// A forecast beside what came of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,6 +16,8 @@ pub struct Scored {
     pub downtime: Option<(f64, f64)>,
     /// Whether it ended within its range.
     pub within_range: bool,
+    /// Whether it kept to what its policy allows; none where that can't be told.
+    pub kept_its_intent: Option<bool>,
 }
 
 impl Scored {
@@ -32,12 +36,42 @@ impl Scored {
                 .downtime_ms
                 .map(|actual| (forecast.downtime_ms.middle, actual as f64)),
             within_range: (expected.low..=expected.high).contains(&actual_ms),
+            kept_its_intent: migration.kept_its_intent(),
         })
     }
     /// By which part of what it took the forecast was off.
     pub fn error(&self) -> f64 {
         (self.forecast_ms - self.actual_ms).abs() / self.actual_ms.max(1.0)
     }
+}
+
+/// Milliseconds left of a move that is under way: at its present pace where that leads to an end, else what the forecast
+/// leaves; as wide as the forecast was.
+pub fn left_ms(forecast: &Forecast, now: &MigrationProgress) -> Expected {
+    let total = forecast.total_ms;
+    let by_forecast = (total.middle - now.elapsed_ms as f64).max(0.0);
+    let middle = now.left_ms.map_or(by_forecast, |left| left as f64);
+    let of = |edge: f64| match total.middle > 0.0 {
+        true => middle * edge / total.middle,
+        false => middle,
+    };
+    Expected {
+        low: of(total.low),
+        middle,
+        high: of(total.high),
+    }
+}
+
+/// Milliseconds for which guests stood still besides copying, in nine of ten moves: what was measured beyond what copying
+/// was expected to take. None of fewer than four, which say too little.
+pub fn handing_over_ms(moves: &[&Migration]) -> Option<f64> {
+    let besides = moves.iter().filter_map(|migration| {
+        let forecast = migration.forecast.as_ref()?;
+        let copying = forecast.model_downtime_ms - HANDING_OVER * 1e3;
+        Some((migration.downtime_ms? as f64 - copying).max(0.0))
+    });
+    let besides: Vec<f64> = besides.collect();
+    (besides.len() >= 4).then(|| quantile(&besides, 0.9))
 }
 
 /// How right they were together.
@@ -53,6 +87,8 @@ pub struct Accuracy {
     pub within_range: f64,
     /// Share of pauses that were forecast within a factor of 1.5, of those measured; none where none was.
     pub downtime_near: Option<f64>,
+    /// Share of moves that kept to what their policy allows, of those of which that can be told; none of none.
+    pub intents_kept: Option<f64>,
 }
 
 /// Scores all of these.
@@ -64,6 +100,10 @@ pub fn accuracy(scored: &[Scored]) -> Accuracy {
         (1.0 / 1.5..=1.5).contains(&factor)
     };
     let pauses: Vec<(f64, f64)> = scored.iter().filter_map(|scored| scored.downtime).collect();
+    let kept: Vec<bool> = scored
+        .iter()
+        .filter_map(|scored| scored.kept_its_intent)
+        .collect();
     let within = scored.iter().filter(|scored| scored.within_range).count();
     Accuracy {
         moves: scored.len(),
@@ -74,5 +114,6 @@ pub fn accuracy(scored: &[Scored]) -> Accuracy {
             pauses.iter().filter(|pause| near(pause)).count(),
             pauses.len(),
         ),
+        intents_kept: share(kept.iter().filter(|kept| **kept).count(), kept.len()),
     }
 }

@@ -445,6 +445,9 @@ fn a_host_takes_part_in_two_moves_at_once_and_the_others_wait_their_turn() {
         rounds: None,
         zero_bytes: None,
         forecast: None,
+        intent: None,
+        mechanism: None,
+        phases: Vec::new(),
     };
     let mut moves = [
         moving(1, 1, 2),

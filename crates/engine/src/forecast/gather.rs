@@ -2,11 +2,12 @@
 
 use super::completed;
 use crate::Engine;
-use bellwether_decide::forecast::{Inputs, Past, USUAL_PAUSE, expect, pace};
+use bellwether_decide::{
+    forecast::{Inputs, Past, USUAL_PAUSE, Way, handing_over_ms, pace},
+    migrate::{self, Chosen, Terms},
+};
 use bellwether_model::{
-    HostId, Result,
-    migration::{Forecast, Migration},
-    observed::VmSeen,
+    Result, host::Host, migration::Migration, migration_policy::MigrationPolicy, observed::VmSeen,
     vm::Vm,
 };
 
@@ -26,14 +27,21 @@ impl Ledger {
         })
     }
 
-    /// What it will take to move `vm` to `target`, with its disk or without.
-    pub fn forecast(&self, engine: &Engine, vm: &Vm, target: HostId, copy_disk: bool) -> Forecast {
+    /// How `vm` is moved to `target` by `policy`, and what that will take.
+    pub fn choose(
+        &self,
+        engine: &Engine,
+        vm: &Vm,
+        (source, target): (&Host, &Host),
+        copy_disk: bool,
+        policy: &MigrationPolicy,
+    ) -> Chosen {
         let observed = engine.observed();
         let seen = observed.host(vm.host).and_then(|host| host.vm(vm.id.0));
         let (memory, memory_from) = self.memory(vm, seen);
         let now = engine.now();
         let written = engine.inner.written.last(vm.id.0);
-        let this_way = |past: &&Migration| past.source == vm.host && past.target == target;
+        let this_way = |past: &&Migration| past.source == vm.host && past.target == target.id;
         let speeds = |this: bool| {
             let moves = self.moves.iter().filter(|past| this_way(past) == this);
             moves.filter_map(speed).collect::<Vec<_>>()
@@ -44,14 +52,17 @@ impl Ledger {
             .iter()
             .filter(|past| past.copy_disk == copy_disk)
             .collect();
-        let on_this: Vec<Past> = alike
+        let on_this: Vec<&Migration> = alike
             .iter()
             .filter(|past| this_way(past))
-            .filter_map(|past| past_of(past))
+            .copied()
             .collect();
-        let on_all: Vec<Past> = alike.iter().filter_map(|past| past_of(past)).collect();
-        let enough = on_this.len() >= ENOUGH_ON_THE_WAY;
-        expect(&Inputs {
+        let moves = match on_this.len() >= ENOUGH_ON_THE_WAY {
+            true => &on_this,
+            false => &alike,
+        };
+        let past: Vec<Past> = moves.iter().filter_map(|past| past_of(past)).collect();
+        let inputs = Inputs {
             at: now,
             memory: memory as f64,
             memory_from,
@@ -59,8 +70,26 @@ impl Ledger {
             pace: pace(&speeds(true), &speeds(false)),
             disk: if copy_disk { disk(vm, seen) } else { 0.0 },
             pause: USUAL_PAUSE,
-            past: if enough { &on_this } else { &on_all },
-        })
+            way: Way::PreCopy,
+            past: &past,
+        };
+        let qemu = |host: &Host| {
+            let facts = observed.host(host.id)?.facts.as_ref()?;
+            version(&facts.hypervisor_version)
+        };
+        migrate::choose(
+            &inputs,
+            &Terms {
+                policy,
+                link_mbit: None,
+                qemu: qemu(source)
+                    .zip(qemu(target))
+                    .map(|(one, other)| one.min(other)),
+                copy_disk,
+                other_site: migrate::crosses_sites(source, target),
+                handing_over_ms: handing_over_ms(moves),
+            },
+        )
     }
 
     /// Bytes of memory that have to travel, and how that is known.
@@ -84,6 +113,12 @@ impl Ledger {
             None => (whole, "all it has; what of it is in use is not known"),
         }
     }
+}
+
+/// `10.0.2` as (10, 0).
+fn version(text: &str) -> Option<(u32, u32)> {
+    let mut parts = text.split('.').map(|part| part.parse().ok());
+    Some((parts.next()??, parts.next()??))
 }
 
 /// Moves on the same way from which they alone say how forecasts come out.

@@ -8,9 +8,9 @@ use super::{
 use crate::{Admin, Engine, again, jobs::new_job, monitor};
 use bellwether_decide::migrate::is_about_the_vm;
 use bellwether_model::{
-    Error, HostId, MigrationId, Refusal, Result, VmId,
+    Error, HostId, Refusal, Result, VmId,
     job::{Job, JobKind, JobSubject},
-    migration::{Check, Migration, MigrationOutcome, Verdict},
+    migration::{Check, Migration, Verdict},
     states::State,
     vm::VmState,
 };
@@ -28,13 +28,32 @@ pub enum Target {
     Best,
 }
 
+/// Where to, and by which policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// Where to.
+    pub target: Target,
+    /// The name of the policy; none for the VM's own.
+    pub policy: Option<String>,
+}
+
+impl From<Target> for Wish {
+    fn from(target: Target) -> Self {
+        Self {
+            target,
+            policy: None,
+        }
+    }
+}
+
 /// Starts moving the VM; refused with each failed check in words.
 pub async fn ask(
     engine: &Engine,
     admin: &Admin,
     id: VmId,
-    target: Target,
+    wish: impl Into<Wish>,
 ) -> Result<(Job, Migration)> {
+    let Wish { target, policy } = wish.into();
     let vm = engine.store().vm(id).await?;
     let mut hosts = engine.store().hosts().await?;
     let source = hosts.iter().find(|host| host.id == vm.host).cloned();
@@ -66,7 +85,7 @@ pub async fn ask(
     }
     let known = Known::asked(engine, &vm, &hosts).await;
     again::when_overtaken(async || {
-        let gathered = Gathered::read(engine, id).await?;
+        let gathered = Gathered::read(engine, id, policy.as_deref()).await?;
         let generation = gathered.generation();
         let choices = gathered.judge(engine, &known, hosts.clone());
         match chosen(&choices, target).cloned() {
@@ -125,24 +144,15 @@ async fn begin(
     chosen: TargetChoice,
 ) -> Result<(Job, Migration)> {
     let (mut vm, source) = (choices.vm, choices.source);
+    let now = engine.now();
+    let how = chosen.chosen;
     let migration = Migration {
-        id: MigrationId::new(),
-        job: None,
-        vm: vm.id,
-        source: vm.host,
-        target: chosen.host.id,
         copy_disk: chosen.copy_disk,
         asked_by: Some(admin.user),
-        outcome: MigrationOutcome::Running,
-        reason: None,
-        started_at: engine.now(),
-        ended_at: None,
-        total_ms: None,
-        downtime_ms: None,
-        bytes: None,
-        rounds: None,
-        zero_bytes: None,
-        forecast: chosen.forecast,
+        forecast: how.as_ref().map(|how| how.forecast.clone()),
+        intent: Some(choices.policy),
+        mechanism: how.map(|how| how.mechanism),
+        ..Migration::begun(vm.id, vm.host, chosen.host.id, now)
     };
     let data = Data {
         migration: migration.id,
@@ -151,6 +161,7 @@ async fn begin(
         target: chosen.host.id,
         copy_disk: chosen.copy_disk,
         begun: false,
+        post_copy: false,
     };
     let subject = JobSubject {
         vm: Some(vm.id),

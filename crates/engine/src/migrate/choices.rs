@@ -2,15 +2,17 @@
 
 use super::compatibility::Known;
 use crate::{Admin, Engine, forecast::Ledger, place};
-use bellwether_decide::migrate::{self, CpuMatch, PreflightFacts, Route};
+use bellwether_decide::migrate::{self, Chosen, CpuMatch, PreflightFacts, Route};
 use bellwether_model::{
     Error, HostId, Result, VmId,
     host::Host,
     image::{Image, ImageCopy},
     job::JobKind,
-    migration::{Check, Forecast},
+    migration::{Check, Migration},
+    migration_policy::{MigrationPolicies, MigrationPolicy},
     observed::Observed,
     storage::{Storage, StorageKind},
+    text::shown,
     vm::Vm,
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -22,6 +24,8 @@ pub struct MigrationChoices {
     pub vm: Vm,
     /// Where it is.
     pub source: Host,
+    /// What the move may cost.
+    pub policy: MigrationPolicy,
     /// Other hosts.
     pub targets: Vec<TargetChoice>,
 }
@@ -39,13 +43,18 @@ pub struct TargetChoice {
     pub copy_disk: bool,
     /// Room left there afterwards, in millionths.
     pub score: u64,
-    /// What it would take; none where it is not possible.
-    pub forecast: Option<Forecast>,
+    /// How it would be done and what it would take; none where anything but its policy stands in the way.
+    pub chosen: Option<Chosen>,
 }
 
-/// Where the VM could go, from what was last observed.
-pub async fn consider(engine: &Engine, _admin: &Admin, id: VmId) -> Result<MigrationChoices> {
-    let gathered = Gathered::read(engine, id).await?;
+/// Where the VM could go, from what was last observed; by the policy of this name, or the VM's own.
+pub async fn consider(
+    engine: &Engine,
+    _admin: &Admin,
+    id: VmId,
+    policy: Option<&str>,
+) -> Result<MigrationChoices> {
+    let gathered = Gathered::read(engine, id, policy).await?;
     let hosts = gathered.others();
     let known = Known::remembered(engine, &gathered.vm, &hosts);
     // Who looks where it could go may want it to go.
@@ -65,14 +74,16 @@ pub(super) struct Gathered {
     held_by: Option<String>,
     routes: BTreeMap<HostId, Route>,
     ledger: Ledger,
+    moves_by: MigrationPolicy,
 }
 
 impl Gathered {
-    pub async fn read(engine: &Engine, id: VmId) -> Result<Self> {
+    pub async fn read(engine: &Engine, id: VmId, policy: Option<&str>) -> Result<Self> {
         let store = engine.store();
         let fleet = place::gather(engine).await?;
         let records = &fleet.look.records;
         let vm = store.vm_of(records, id).await?;
+        let moves_by = policy_of(&fleet.policy().migration, &vm, policy)?;
         let gone = Error::not_found;
         let source = records.host(vm.host).ok_or_else(|| gone("host"))?.clone();
         let storage = records.storage(vm.storage);
@@ -91,6 +102,7 @@ impl Gathered {
         Ok(Self {
             routes: routes.collect(),
             ledger: Ledger::read(engine).await?,
+            moves_by,
             storage,
             image,
             copies: store.image_copies(vm.image).await?,
@@ -120,27 +132,34 @@ impl Gathered {
             .iter()
             .filter_map(|target| self.judge_one(known, target))
             .collect();
-        let targets = migrate::in_order(judged)
+        let mut targets: Vec<TargetChoice> = migrate::in_order(judged)
             .into_iter()
-            .filter_map(|target| {
+            .filter_map(|mut target| {
                 let host = targets.iter().find(|host| host.id == target.host)?.clone();
-                let forecast = target.possible.then(|| {
+                let way = (&self.source, &host);
+                let chosen = target.possible.then(|| {
                     self.ledger
-                        .forecast(engine, &self.vm, target.host, target.copy_disk)
+                        .choose(engine, &self.vm, way, target.copy_disk, &self.moves_by)
                 });
+                target
+                    .checks
+                    .extend(chosen.as_ref().map(|chosen| chosen.check.clone()));
                 Some(TargetChoice {
                     host,
-                    forecast,
+                    chosen,
+                    possible: migrate::possible(&target.checks),
                     checks: target.checks,
-                    possible: target.possible,
                     copy_disk: target.copy_disk,
                     score: target.score,
                 })
             })
             .collect();
+        // Those that only the policy refuses come before those that are refused anyway.
+        targets.sort_by_key(|target| (!target.possible, target.chosen.is_none()));
         MigrationChoices {
             vm: self.vm,
             source: self.source,
+            policy: self.moves_by,
             targets,
         }
     }
@@ -182,10 +201,43 @@ impl Gathered {
     }
 }
 
+/// The policy of this name, or the one by which the VM moves.
+fn policy_of(policies: &MigrationPolicies, vm: &Vm, name: Option<&str>) -> Result<MigrationPolicy> {
+    let Some(name) = name else {
+        return Ok(policies.of(vm.migration_policy.as_deref(), &vm.labels));
+    };
+    policies
+        .named(name)
+        .cloned()
+        .ok_or_else(|| unknown_policy("policy", name, policies))
+}
+
+/// Names those there are.
+pub(super) fn unknown_policy(field: &str, name: &str, policies: &MigrationPolicies) -> Error {
+    let names: Vec<String> = policies
+        .named
+        .iter()
+        .map(|policy| format!("\"{}\"", policy.name))
+        .collect();
+    Error::field(
+        field,
+        format!(
+            "there is no policy \"{}\" for moves; there are {}",
+            shown(name),
+            names.join(", ")
+        ),
+    )
+}
+
 /// What is being done to the VM, in words.
 async fn held_by(engine: &Engine, vm: &Vm) -> Result<Option<String>> {
     let jobs = engine.store().open_jobs().await?;
     let job = jobs.iter().find(|job| job.subject.vm == Some(vm.id));
+    let moves = engine.store().recent_migrations(engine.now()).await?;
+    let foreign = |migration: &Migration| migration.vm == vm.id && migration.is_foreign_and_open();
+    if job.is_none() && moves.iter().any(foreign) {
+        return Ok(Some("somebody else is moving it".into()));
+    }
     Ok(job.map(|job| {
         match job.kind {
             JobKind::Provision => "it is being made",

@@ -10,6 +10,7 @@ use bellwether_hypervisor::{HypervisorError, MigrationFigures};
 use bellwether_model::{
     Error, HostId,
     migration::{Migration, MigrationOutcome, MigrationProgress},
+    migration_policy::Phase,
     states::State,
     vm::{Vm, VmState},
 };
@@ -138,6 +139,14 @@ const STAYED: &str = "The VM stayed on its host.";
 /// Where the VM is once what is safe to mend was mended.
 async fn mended(run: &mut Run, data: &Data) -> Result<Whereabouts, Halt> {
     let mut answers = Answers::of(run, data).await?;
+    if data.post_copy && in_two_parts(answers.whereabouts()) {
+        return Err(Halt::Person(Error::conflict(format!(
+            "Post-copy broke off: {}, and each has a part of its memory. Nothing was changed; `virsh migrate \
+             --postcopy-resume` on its source takes it up again. Before it is given up, both copies have to be stopped: it \
+             starts anew from its disk then.",
+            answers.words(run, data).await?
+        ))));
+    }
     if answers.whereabouts() == Whereabouts::PausedOnSource {
         // Proven absent from the target, a moment ago, by the target itself.
         run.host(data.source).await?.resume(data.vm.0).await?;
@@ -170,6 +179,15 @@ async fn mended(run: &mut Run, data: &Data) -> Result<Whereabouts, Halt> {
         )))),
         found => Ok(found),
     }
+}
+
+/// Whether, after a switch to post-copy, neither host has all of the guest's memory, or the source has an old copy of it:
+/// going on from that would write over what the guest wrote at the target.
+fn in_two_parts(whereabouts: Whereabouts) -> bool {
+    matches!(
+        whereabouts,
+        Whereabouts::HandedOver | Whereabouts::Contradiction | Whereabouts::PausedOnSource
+    )
 }
 
 /// Records that where the VM runs is not known, and why.
@@ -215,15 +233,22 @@ pub(super) async fn note_reason(run: &Run, data: &Data, reason: &str) -> Result<
     Ok(())
 }
 
-/// Keeps how far it came.
+/// Keeps how far it came, and what happened.
 pub(super) async fn note_progress(
     run: &Run,
     data: &Data,
-    last: &MigrationProgress,
+    last: Option<&MigrationProgress>,
+    phases: Vec<Phase>,
 ) -> Result<(), Halt> {
+    if last.is_none() && phases.is_empty() {
+        return Ok(());
+    }
     let mut tx = run.begin().await?;
     let mut migration = tx.migration(data.migration).await?;
-    (migration.bytes, migration.rounds) = (Some(last.bytes_done), Some(last.rounds));
+    if let Some(last) = last {
+        (migration.bytes, migration.rounds) = (Some(last.bytes_done), Some(last.rounds));
+    }
+    migration.phases.extend(phases);
     tx.update_migration(&migration).await?;
     tx.commit().await?;
     Ok(())
@@ -261,6 +286,13 @@ async fn record(
     migration.bytes = measured.bytes.or(migration.bytes);
     migration.rounds = measured.rounds.or(migration.rounds);
     migration.zero_bytes = measured.zero_bytes;
+    migration.phases.push(Phase {
+        at_ms: ours.unwrap_or_default(),
+        what: match outcome {
+            MigrationOutcome::Completed => "it runs on the target".into(),
+            _ => "it goes on where it was".into(),
+        },
+    });
     let target = tx.host(data.target).await?.name;
     let mut vm = tx.vm(data.vm).await?;
     tx.update_migration(&migration).await?;

@@ -25,6 +25,9 @@ pub struct Data {
     pub copy_disk: bool,
     /// The copy may have begun: written before the call.
     pub begun: bool,
+    /// It may have been switched to post-copy: written before the call. Each host may have a part of its memory then.
+    #[serde(default)]
+    pub post_copy: bool,
 }
 
 const PREPARE: usize = 0;

@@ -1,6 +1,6 @@
 //! A VM that its host no longer knows.
 
-use super::follow::write;
+use super::{follow::write, foreign};
 use crate::{Engine, delete};
 use bellwether_model::{
     HostId, Result, VmId,
@@ -27,14 +27,14 @@ pub(super) async fn rebind(engine: &Engine, id: VmId, to: HostId) -> Result<()> 
         Some(power) if power.is_live() => VmState::Running,
         _ => return Ok(()),
     };
+    let from = vm.host;
     vm.host = to;
     let text = format!(
         "\"{}\" was moved from {} to {} by somebody else",
         vm.name, here.name, there.name
     );
-    write(engine, vm, state, None, Some(("vm.moved_by_others", text)))
-        .await
-        .map(drop)
+    write(engine, vm, state, None, Some(("vm.moved_by_others", text))).await?;
+    foreign::arrived(engine, id, from, to).await
 }
 
 /// It is nowhere: said, and nothing is deleted. A person may start it again from its disk, or delete it.

@@ -157,6 +157,59 @@ pub(super) async fn can_be_cancelled(context: &Context) -> Outcome {
     Ok(())
 }
 
+pub(super) async fn can_be_steered(context: &Context) -> Outcome {
+    let vm = context.running().await?.uuid;
+    let (host, other) = (context.host(), context.other()?);
+    // Nothing moves: there is nothing to change.
+    host.set_longest_pause(vm, 100).await?;
+    host.set_bandwidth(vm, 10).await?;
+    let spec = MigrateSpec {
+        bandwidth: Some(1),
+        throttle: true,
+        ..context.migration(vm, context.subject().peer_uri())
+    };
+    let mover = host.clone();
+    let moving = tokio::spawn(async move { mover.migrate(&spec).await });
+    under_way(context, vm).await?;
+    host.set_longest_pause(vm, 500).await?;
+    // At one MiB a second it would take minutes.
+    host.set_bandwidth(vm, 1_000).await?;
+    joined(moving).await??;
+    ensure!(
+        other.power(vm).await? == Some(Running),
+        "it does not run at the target"
+    );
+    Ok(())
+}
+
+pub(super) async fn goes_on_before_its_memory_is_there(context: &Context) -> Outcome {
+    let vm = context.running().await?.uuid;
+    let (host, other) = (context.host(), context.other()?);
+    let spec = MigrateSpec {
+        bandwidth: Some(16),
+        post_copy: true,
+        ..context.migration(vm, context.subject().peer_uri())
+    };
+    let mover = host.clone();
+    let moving = tokio::spawn(async move { mover.migrate(&spec).await });
+    let source = &host;
+    context
+        .eventually("some of its memory is on the way", || async move {
+            let progress = source.migration_progress(vm).await?;
+            Ok(progress.is_some_and(|progress| progress.bytes_done > 0))
+        })
+        .await?;
+    host.start_post_copy(vm).await?;
+    joined(moving).await??;
+    ensure!(
+        other.power(vm).await? == Some(Running) && host.power(vm).await?.is_none(),
+        "it does not run at the target alone"
+    );
+    let plain = context.migration(vm, context.subject().back_uri());
+    other.migrate(&plain).await?;
+    Ok(())
+}
+
 /// The VM runs on the host, nothing of it is at the other, and nothing moves; the other may need a moment to clear up.
 async fn stays(context: &Context, vm: uuid::Uuid) -> Outcome {
     let target = &context.other()?;

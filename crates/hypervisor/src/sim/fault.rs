@@ -42,6 +42,9 @@ pub enum Op {
     Written,
     MigrationProgress,
     MigrationFigures,
+    SetLongestPause,
+    SetBandwidth,
+    StartPostCopy,
     AbortMigration,
     Addresses,
     Screen,
@@ -65,6 +68,9 @@ impl Op {
                 | Op::Upload
                 | Op::DeleteVolume
                 | Op::Migrate
+                | Op::SetLongestPause
+                | Op::SetBandwidth
+                | Op::StartPostCopy
                 | Op::AbortMigration
                 | Op::SetScreenPassword
         )

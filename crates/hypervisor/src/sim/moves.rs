@@ -8,9 +8,11 @@
 //! ```
 //! A round sends what the guest dirtied during the round before (at most all its memory). When what is left can be sent
 //! within the downtime limit the guest is stopped and handed over. Given up, the guest goes on at the source and
-//! nothing is left at the target.
+//! nothing is left at the target. Begun so, a move can be switched to post-copy: the guest goes on at the target at once,
+//! and one that breaks then leaves it standing still on both hosts, each with a part of its memory.
 
 mod begin;
+mod steer;
 
 use super::{
     fault::Fault,
@@ -24,7 +26,7 @@ use tokio::{sync::oneshot, time::Instant};
 use uuid::Uuid;
 
 /// QEMU's default: the guest may stand still this long.
-const DOWNTIME_LIMIT: f64 = 0.3;
+const USUAL_LIMIT: f64 = 0.3;
 /// What a hand-over takes besides sending what is left.
 const HAND_OVER: Duration = Duration::from_millis(50);
 
@@ -67,6 +69,18 @@ pub(super) struct Move {
     standing: Option<Instant>,
     /// The link is lost since.
     lost: Option<Instant>,
+    /// What the guest writes from then on belongs to the next round.
+    wrote_since: Instant,
+    /// What of this round is left for the next, which began before this one was through.
+    carried: f64,
+    /// Seconds for which the guest may stand still.
+    longest_pause: f64,
+    /// The part of its time for which the guest is held back.
+    held: f64,
+    /// Rounds in which it wrote more than half of what was sent, since it was last held back more.
+    much: u32,
+    /// Post-copy: it runs at the target already.
+    switched: bool,
 }
 
 impl World {
@@ -80,7 +94,7 @@ impl World {
             let reason = "connection to the peer lost: keepalive timeout";
             return self.give_up(id, failed(reason));
         }
-        if mv.standing.is_some() {
+        if mv.standing.is_some() || mv.switched {
             return self.hand_over(id);
         }
         let dirty = self
@@ -95,17 +109,18 @@ impl World {
         let Some(mv) = self.moves.get_mut(&id) else {
             return;
         };
-        let took = now
-            .saturating_duration_since(mv.round_started)
-            .as_secs_f64();
+        let took = now.saturating_duration_since(mv.wrote_since).as_secs_f64();
         mv.sent += mv.round_bytes;
-        mv.round_bytes = (dirty * took).min(mv.memory);
-        mv.round_started = now;
+        let wrote = (dirty * (1.0 - mv.held) * took).min(mv.memory);
+        mv.hold_back(wrote);
+        mv.round_bytes = (wrote + mv.carried).min(mv.memory);
+        mv.carried = 0.0;
+        (mv.round_started, mv.wrote_since) = (now, now);
         mv.token = next_token;
         let lasts = mv.round_bytes / mv.rate;
         let (vm, source, round) = (mv.vm, mv.source.clone(), mv.round);
         let mut end = now + Duration::from_secs_f64(lasts.max(0.001));
-        if lasts <= DOWNTIME_LIMIT {
+        if lasts <= mv.longest_pause {
             mv.standing = Some(now);
             end += HAND_OVER;
         } else {
@@ -185,6 +200,9 @@ impl World {
         let Some(mut mv) = self.moves.remove(&id) else {
             return;
         };
+        if mv.switched {
+            return self.break_post_copy(mv, end);
+        }
         self.clear_target(&mv);
         if let Ok(there) = self.vm(&mv.source, mv.vm)
             && there.live.is_some()
@@ -358,15 +376,19 @@ impl Move {
             rounds: self.round,
             elapsed_ms: millis(now.saturating_duration_since(self.started)),
             left_ms: converges.then(|| (remaining / (rate.max(1.0)) * 1_000.0) as u64),
+            held_percent: (self.held * 100.0).round() as u64,
         }
     }
 
     fn figures(&self, now: Instant) -> MigrationFigures {
         MigrationFigures {
             total_ms: Some(millis(now.saturating_duration_since(self.started))),
-            downtime_ms: self
-                .standing
-                .map(|since| millis(now.saturating_duration_since(since))),
+            downtime_ms: match self.switched {
+                true => Some(millis(HAND_OVER)),
+                false => self
+                    .standing
+                    .map(|since| millis(now.saturating_duration_since(since))),
+            },
             bytes: Some(self.sent as u64),
             rounds: Some(self.round),
             zero_bytes: None,

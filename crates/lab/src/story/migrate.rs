@@ -17,7 +17,7 @@ const AROUND: Duration = Duration::from_secs(1);
 /// The admin moves the VM to the best other host; the figures are libvirt's and the open connection's.
 pub(super) async fn migrate(cast: &Cast, vm: &Vm) -> anyhow::Result<(MigrationFigures, String)> {
     let admin = &cast.admin.client;
-    let choices = admin.migration_targets(vm.id).await?.value;
+    let choices = admin.migration_targets(vm.id, None).await?.value;
     let best = choices.targets.iter().find(|target| target.possible);
     let best = best.with_context(|| {
         let failed = choices.targets.iter().flat_map(|target| &target.checks);
@@ -29,6 +29,7 @@ pub(super) async fn migrate(cast: &Cast, vm: &Vm) -> anyhow::Result<(MigrationFi
     tokio::time::sleep(AROUND).await;
     let input = MigrationInput {
         target: Some(best.host.id),
+        ..MigrationInput::default()
     };
     let started = admin.migrate(vm.id, &input).await?.value;
     let job = admin.wait_for_job(started.job.id, |_| ()).await;

@@ -199,6 +199,23 @@ impl Domain {
             Ok(params)
         }
     }
+    /// How long the guest of a migration may be stopped for, milliseconds.
+    pub fn set_max_downtime(&self, milliseconds: u32) -> Result<(), Failure> {
+        // SAFETY: the domain is live.
+        checked(unsafe { virt_sys::virDomainMigrateSetMaxDowntime(self.0, milliseconds.into(), 0) })
+            .map(|_| ())
+    }
+    /// How much of the link a migration may take, MiB a second.
+    pub fn set_max_speed(&self, mib: u64) -> Result<(), Failure> {
+        let mib = std::ffi::c_ulong::try_from(mib).unwrap_or(std::ffi::c_ulong::MAX);
+        // SAFETY: the domain is live.
+        checked(unsafe { virt_sys::virDomainMigrateSetMaxSpeed(self.0, mib, 0) }).map(|_| ())
+    }
+    /// Switches a migration begun with `VIR_MIGRATE_POSTCOPY` to post-copy.
+    pub fn start_post_copy(&self) -> Result<(), Failure> {
+        // SAFETY: the domain is live.
+        checked(unsafe { virt_sys::virDomainMigrateStartPostCopy(self.0, 0) }).map(|_| ())
+    }
     /// Cancels the running job.
     pub fn abort_job(&self) -> Result<(), Failure> {
         // SAFETY: the domain is live.

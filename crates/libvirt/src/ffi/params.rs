@@ -139,6 +139,21 @@ impl ParamsBuilder {
         })
         .map(|_| ())
     }
+    /// Adds a number where libvirt wants an `int`.
+    pub fn integer(&mut self, name: &str, value: c_int) -> Result<(), Failure> {
+        let name = c_text(name)?;
+        // SAFETY: as above.
+        checked(unsafe {
+            virt_sys::virTypedParamsAddInt(
+                &mut self.list,
+                &mut self.count,
+                &mut self.room,
+                name.as_ptr(),
+                value,
+            )
+        })
+        .map(|_| ())
+    }
     pub(super) fn raw(&self) -> (virt_sys::virTypedParameterPtr, c_uint) {
         (self.list, c_uint::try_from(self.count).unwrap_or(0))
     }

@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, eventually};
 use bellwether_hypervisor::{Groups, HostEvent, HypervisorError, MigrateSpec, VmDefinition};
-use bellwether_model::observed::PowerState;
+use bellwether_model::{migration_policy::Encrypt, observed::PowerState};
 use std::{sync::Arc, time::Duration};
 
 fn spec(bench: &Bench, vm: &VmDefinition, target: usize) -> MigrateSpec {
@@ -53,7 +53,7 @@ async fn a_vm_moves_and_comes_back() {
     // Back, with a definition for the other side, which keeps the carrier for the next start too; encrypted, as from one
     // site to another.
     let back = MigrateSpec {
-        encrypt: true,
+        encrypt: Encrypt::Always,
         carrier: Some(vm.carrier.clone()),
         ..spec(&bench, &vm, 0)
     };

@@ -158,6 +158,21 @@ impl Person {
         }
     }
 
+    /// Milliseconds until the last byte of an answer is there; what it is made of is not looked at.
+    pub async fn time(&self, path: &str) -> (f64, String) {
+        let began = Instant::now();
+        let answer = self
+            .client
+            .get(format!("{}/api/v1/{path}", self.base))
+            .bearer_auth(&self.token)
+            .send()
+            .await
+            .unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        let text = answer.text().await.unwrap();
+        (began.elapsed().as_secs_f64() * 1e3, text)
+    }
+
     pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Value {
         let mut request = self
             .client
@@ -201,4 +216,68 @@ pub fn argument(name: &str, otherwise: usize) -> usize {
     let mut args = std::env::args().skip_while(|arg| arg != name).skip(1);
     args.next()
         .map_or(otherwise, |value| value.parse().unwrap())
+}
+
+/// So many hosts of the simulated fleet that `query` describes, a storage of their pools called `pool`, a network and an
+/// image; answers the image's id.
+pub async fn furnish(admin: &Person, number: usize, query: &str, pool: &str) -> String {
+    for n in 1..=number {
+        let name = format!("host{n:02}");
+        let uri = format!("sim://bench/{name}?{query}");
+        admin
+            .call(
+                Method::POST,
+                "hosts",
+                Some(json!({"name": name, "uri": uri})),
+            )
+            .await;
+    }
+    let items = |value: &Value| value["items"].as_array().unwrap().clone();
+    let hosts = admin
+        .until("ready hosts", "hosts?limit=1000", |hosts| {
+            items(hosts)
+                .iter()
+                .all(|host| host["seen"]["health"] == "ready")
+        })
+        .await;
+    let of_pool = |value: &Value| -> Vec<Value> {
+        let found = items(value).into_iter();
+        found
+            .filter(|found| found["pool"]["name"] == pool)
+            .collect()
+    };
+    let pools = admin
+        .until("pools", "storages/discovered", |found| {
+            of_pool(found).len() == number
+        })
+        .await;
+    let members: Vec<Value> = of_pool(&pools)
+        .iter()
+        .map(|found| json!({"host": found["host"]["id"], "pool": pool}))
+        .collect();
+    let storage = json!({"name": pool, "kind": pool, "members": members});
+    admin.call(Method::POST, "storages", Some(storage)).await;
+    let members: Vec<Value> = items(&hosts)
+        .iter()
+        .map(|host| json!({"host": host["id"], "carrier": {"kind": "bridge", "name": "br0"}}))
+        .collect();
+    let network = json!({
+        "name": "guests", "cidr": "10.78.0.0/16", "gateway": "10.78.0.1", "dns": [],
+        "range_from": "10.78.0.20", "range_until": "10.78.31.250", "members": members
+    });
+    admin.call(Method::POST, "networks", Some(network)).await;
+    let answer = admin
+        .client
+        .post(format!(
+            "{}/api/v1/images/upload?name=debian-12&os=Debian%2012&min_disk_gib=1&min_memory_mib=128",
+            admin.base
+        ))
+        .bearer_auth(&admin.token)
+        .header("content-type", "application/octet-stream")
+        .body(vec![0_u8; 1 << 20])
+        .send()
+        .await
+        .unwrap();
+    let image: Value = answer.json().await.unwrap();
+    image["id"].as_str().unwrap().into()
 }

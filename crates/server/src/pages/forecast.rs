@@ -19,7 +19,7 @@ use bellwether_model::migration::{Convergence, Expected, Forecast};
 const ROWS: usize = 50;
 
 /// A range as people say it: `12 s (10–15 s)`.
-fn range(expected: Expected, say: impl Fn(f64) -> Reading) -> String {
+pub(super) fn range(expected: Expected, say: impl Fn(f64) -> Reading) -> String {
     let (low, middle, high) = (
         say(expected.low),
         say(expected.middle).text(),
@@ -31,7 +31,7 @@ fn range(expected: Expected, say: impl Fn(f64) -> Reading) -> String {
     format!("{middle} ({}–{})", low.text(), high.text())
 }
 
-fn ms(ms: f64) -> Reading {
+pub(super) fn ms(ms: f64) -> Reading {
     words::milliseconds(ms.round() as u64)
 }
 
@@ -91,6 +91,14 @@ pub async fn accuracy(visit: AdminVisit) -> Result<Response> {
             "Pause foretold",
             Reading::or_unknown(found.downtime_near.map(share), "No pause was measured."),
             "within a factor of 1.5".into(),
+        ),
+        (
+            "Kept to their policy",
+            Reading::or_unknown(
+                found.intents_kept.map(share),
+                "Of none can that be told yet.",
+            ),
+            "pause and time, of those that got through".into(),
         ),
     ];
     let longest = hindsight

@@ -2,12 +2,14 @@
 
 use super::{
     csv::{Csv, Known},
-    forecast::foretold,
+    forecast::{foretold, ms, range},
     gather,
-    site::{AdminVisit, again, go, show, typed_wrong, vm_name},
+    site::{AdminVisit, again, done, go, show, typed_wrong, vm_name},
     typed::Typed,
     view::{
         Badge, Form, List, ListQuery, Reading,
+        forecast::Foretold,
+        form::Choice,
         migrate::{CheckLine, Migrate, MigrationPage, MigrationRow, Migrations, Target},
         words,
     },
@@ -16,10 +18,15 @@ use crate::{
     error::Result,
     extract::{Path, Query},
     names::Directory,
+    rest::input::renamed,
 };
 use axum::response::Response;
 use bellwether_api::Names;
-use bellwether_engine::{jobs as engine_jobs, migrate as engine_migrate};
+use bellwether_decide::forecast::left_ms;
+use bellwether_engine::{
+    jobs as engine_jobs,
+    migrate::{self as engine_migrate, LimitsChange, MovesBy, Wish},
+};
 use bellwether_model::{
     Error, MigrationId, VmId,
     job::Job,
@@ -27,6 +34,7 @@ use bellwether_model::{
     text::shown,
 };
 use bellwether_store::MigrationQuery;
+use serde::Deserialize;
 
 fn line(check: &Check) -> CheckLine {
     CheckLine {
@@ -50,9 +58,26 @@ fn remarks(checks: &[Check]) -> String {
     }
 }
 
-async fn choose_page(visit: &AdminVisit, id: VmId, form: Form) -> Result<Migrate> {
+/// Which policy is looked at.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct By {
+    policy: String,
+}
+
+async fn choose_page(visit: &AdminVisit, id: VmId, by: &str, form: Form) -> Result<Migrate> {
     let engine = visit.engine();
-    let choices = engine_migrate::consider(engine, &visit.admin, id).await?;
+    let wanted = Some(by).filter(|name| !name.is_empty());
+    let choices = engine_migrate::consider(engine, &visit.admin, id, wanted).await?;
+    let (policy, _) = engine.store().policy().await?;
+    let policies: Vec<Choice> = policy
+        .migration
+        .named
+        .iter()
+        .map(|policy| Choice::new(&policy.name, &policy.name))
+        .collect();
+    let mut own = vec![Choice::new("", "by its labels, or the usual one")];
+    own.extend(policies.iter().cloned());
     let names = Directory::load(engine).await?;
     let vm = &choices.vm;
     let mut best = true;
@@ -85,7 +110,21 @@ async fn choose_page(visit: &AdminVisit, id: VmId, form: Form) -> Result<Migrate
                 },
                 checks: choice.checks.iter().map(line).collect(),
                 remarks: remarks(&choice.checks),
-                forecast: choice.forecast.as_ref().map(foretold),
+                forecast: choice
+                    .chosen
+                    .as_ref()
+                    .map(|chosen| foretold(&chosen.forecast)),
+                others: choice
+                    .chosen
+                    .iter()
+                    .flat_map(|chosen| &chosen.others)
+                    .map(|(name, forecast)| {
+                        let Foretold {
+                            total, downtime, ..
+                        } = foretold(forecast);
+                        (*name, total, downtime)
+                    })
+                    .collect(),
             }
         })
         .collect();
@@ -104,13 +143,51 @@ async fn choose_page(visit: &AdminVisit, id: VmId, form: Form) -> Result<Migrate
             vm.disk
         ),
         any: targets.iter().any(|target| target.possible),
+        policy: choices.policy.name.clone(),
+        policies,
+        moves_by: Form::default()
+            .with("own", vm.migration_policy.clone().unwrap_or_default())
+            .with("labels", vm.labels.join(", ")),
+        own,
         targets,
         form,
     })
 }
 
-pub async fn choose(visit: AdminVisit, Path(id): Path<VmId>) -> Result<Response> {
-    show(&choose_page(&visit, id, Form::default()).await?)
+pub async fn choose(
+    visit: AdminVisit,
+    Path(id): Path<VmId>,
+    Query(by): Query<By>,
+) -> Result<Response> {
+    let (policy, _) = visit.engine().store().policy().await?;
+    let known = by.policy.is_empty() || policy.migration.named(&by.policy).is_some();
+    if known {
+        return show(&choose_page(&visit, id, &by.policy, Form::default()).await?);
+    }
+    // One that was removed since is no reason to show nothing.
+    let gone = format!("There is no policy \"{}\" for moves.", shown(&by.policy));
+    let form = Form::default().refused(&Error::conflict(gone));
+    again(&choose_page(&visit, id, "", form).await?)
+}
+
+/// Says by what its policy for moves is chosen.
+pub async fn moves_by(visit: AdminVisit, Path(id): Path<VmId>, typed: Typed) -> Result<Response> {
+    let wanted = MovesBy {
+        policy: typed.given("own"),
+        labels: typed.get("labels").split(',').map(Into::into).collect(),
+    };
+    match engine_migrate::set_moves_by(visit.engine(), &visit.admin, id, wanted).await {
+        Ok(vm) => Ok(done(
+            &format!("/vms/{id}/migrate"),
+            &format!("What \"{}\" moves by is saved.", vm.name),
+        )),
+        Err(error) => {
+            let error = renamed(typed_wrong(error)?, &[("policy", "own")]);
+            let mut page = choose_page(&visit, id, "", Form::default()).await?;
+            page.moves_by = typed.form().refused(&error);
+            again(&page)
+        }
+    }
 }
 
 pub async fn ask(visit: AdminVisit, Path(id): Path<VmId>, typed: Typed) -> Result<Response> {
@@ -122,13 +199,20 @@ pub async fn ask(visit: AdminVisit, Path(id): Path<VmId>, typed: Typed) -> Resul
             .map_err(|_| Error::field("target", format!("'{}' is no host", shown(text)))),
     };
     let asked = match target {
-        Ok(target) => engine_migrate::ask(visit.engine(), &visit.admin, id, target).await,
+        Ok(target) => {
+            let wish = Wish {
+                target,
+                policy: typed.given("policy"),
+            };
+            engine_migrate::ask(visit.engine(), &visit.admin, id, wish).await
+        }
         Err(error) => Err(error),
     };
     match asked {
         Ok((_, migration)) => Ok(go(&format!("/migrations/{}", migration.id))),
         Err(error) => {
-            again(&choose_page(&visit, id, typed.form().refused(&typed_wrong(error)?)).await?)
+            let form = typed.form().refused(&typed_wrong(error)?);
+            again(&choose_page(&visit, id, &typed.get("policy"), form).await?)
         }
     }
 }
@@ -186,12 +270,74 @@ fn figures(migration: &Migration, job: Option<&Job>) -> Vec<(&'static str, Readi
                 now.left_ms.map(words::milliseconds),
                 "The guest dirties memory faster than it is copied, or nothing is known yet.",
             ),
-            "at this pace".into(),
+            match &migration.forecast {
+                Some(forecast) => {
+                    format!("{} expected", range(left_ms(forecast, now), ms))
+                }
+                None => "at this pace".into(),
+            },
         ),
     ]
 }
 
+/// What may be changed of a move that is under way.
+fn limits_form(migration: &Migration) -> Option<Form> {
+    let intent = migration.intent.as_ref()?;
+    let mechanism = migration.mechanism.as_ref()?;
+    let text = |figure: Option<u64>| figure.map(|figure| figure.to_string()).unwrap_or_default();
+    (migration.outcome == MigrationOutcome::Running).then(|| {
+        Form::default()
+            .with("longest_pause_ms", intent.longest_pause_ms)
+            .with(
+                "finish_within_seconds",
+                text(intent.finish_within_seconds.map(u64::from)),
+            )
+            .with(
+                "bandwidth_mib_per_second",
+                text(mechanism.bandwidth.map(|bytes| bytes >> 20)),
+            )
+    })
+}
+
+/// The change as typed.
+fn typed_limits(typed: &Typed) -> std::result::Result<LimitsChange, Error> {
+    let mib: Option<u64> = typed.number("bandwidth_mib_per_second", "a whole number")?;
+    Ok(LimitsChange {
+        longest_pause_ms: typed.number("longest_pause_ms", "a whole number")?,
+        finish_within_seconds: Some(typed.number("finish_within_seconds", "a whole number")?),
+        bandwidth: Some(mib.map(|mib| mib.saturating_mul(1 << 20))),
+    })
+}
+
+/// Changes what a move under way may cost.
+pub async fn limits(
+    visit: AdminVisit,
+    Path(id): Path<MigrationId>,
+    typed: Typed,
+) -> Result<Response> {
+    let set = match typed_limits(&typed) {
+        Ok(change) => engine_migrate::set_limits(visit.engine(), &visit.admin, id, change).await,
+        Err(error) => Err(error),
+    };
+    match set {
+        Ok(_) => Ok(done(
+            &format!("/migrations/{id}"),
+            "Its limits are changed.",
+        )),
+        Err(error) => {
+            let mut page = migration_page(&visit, id).await?;
+            let form = typed.form().refused(&typed_wrong(error)?);
+            page.limits = page.running.then_some(form);
+            again(&page)
+        }
+    }
+}
+
 pub async fn migration(visit: AdminVisit, Path(id): Path<MigrationId>) -> Result<Response> {
+    show(&migration_page(&visit, id).await?)
+}
+
+async fn migration_page(visit: &AdminVisit, id: MigrationId) -> Result<MigrationPage> {
     let engine = visit.engine();
     let migration = engine.store().migration(id).await?;
     let names = Directory::load(engine).await?;
@@ -208,9 +354,11 @@ pub async fn migration(visit: AdminVisit, Path(id): Path<MigrationId>) -> Result
     let share = progress
         .and_then(|p| p.share)
         .or(copied.map(|p| 1.0 - p.bytes_remaining as f64 / p.bytes_total as f64));
-    let asked = migration.asked_by.map_or("the system".into(), |by| {
-        gather::or_removed(names.user(by), "person")
-    });
+    let asked = match (migration.asked_by, migration.job) {
+        (Some(by), _) => gather::or_removed(names.user(by), "person"),
+        (None, Some(_)) => "the system".into(),
+        (None, None) => "somebody outside Bellwether (virsh, virt-manager, …)".into(),
+    };
     let mut facts = vec![
         ("Asked by", asked),
         ("Began", words::moment(migration.started_at, engine.zone())),
@@ -223,10 +371,33 @@ pub async fn migration(visit: AdminVisit, Path(id): Path<MigrationId>) -> Result
             },
         ),
     ];
+    if let Some(intent) = &migration.intent {
+        let kept = match migration.kept_its_intent() {
+            Some(true) => "; kept",
+            Some(false) => "; not kept",
+            None => "",
+        };
+        let pause = words::milliseconds(intent.longest_pause_ms.into()).text();
+        let mut text = format!("{}: a pause of {pause} at most", intent.name);
+        if let Some(most) = intent.finish_within_seconds {
+            text = format!("{text}, over within {most} s");
+        }
+        facts.push(("Policy", text + kept));
+    }
+    if let Some(how) = &migration.mechanism {
+        facts.push(("How", how.why.clone()));
+    }
     if let Some(ended) = migration.ended_at {
         facts.push(("Ended", words::moment(ended, engine.zone())));
     }
-    show(&MigrationPage {
+    let phases = migration.phases.iter().map(|phase| {
+        let after = words::milliseconds(phase.at_ms).text();
+        (after, phase.what.clone())
+    });
+    Ok(MigrationPage {
+        phases: phases.collect(),
+        limits: limits_form(&migration),
+        href: format!("/migrations/{id}"),
         frame: visit
             .page(format!("Migration of {vm}"), "/migrations")
             .await?,

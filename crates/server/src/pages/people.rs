@@ -246,7 +246,7 @@ pub async fn policy(visit: AdminVisit) -> Result<Response> {
 }
 
 /// The policy as typed, on top of the one in force.
-fn typed_policy(typed: &Typed) -> Result<Policy, Error> {
+fn typed_policy(typed: &Typed, in_force: &Policy) -> Result<Policy, Error> {
     fn need<T: std::str::FromStr>(typed: &Typed, name: &str) -> Result<T, Error> {
         typed
             .number(name, "a number")?
@@ -275,6 +275,8 @@ fn typed_policy(typed: &Typed) -> Result<Policy, Error> {
             hours_days: need(typed, "hours_days")?,
         },
         alerts: alert_policy::typed(typed)?,
+        // They have a page of their own.
+        migration: in_force.migration.clone(),
     })
 }
 
@@ -282,7 +284,7 @@ pub async fn set_policy(visit: AdminVisit, typed: Typed) -> Result<Response> {
     let engine = visit.engine();
     let (in_force, version) = engine.store().policy().await?;
     let expected = typed.number("version", "a version")?.unwrap_or(version);
-    let set = match typed_policy(&typed) {
+    let set = match typed_policy(&typed, &in_force) {
         Ok(policy) if typed.ticked("reckon") => {
             return reckoned(&visit, &typed, &policy, expected).await;
         }

@@ -3,7 +3,8 @@
 
 use super::{
     alerts, approve, doors, fleet, forecast, heat, host, hosts, image_new, images, inbox, jobs,
-    machine, machines, migrations, networks, people, requests, search, storages,
+    machine, machines, migrations, move_policies, networks, people, plans, requests, search,
+    storages,
 };
 use crate::{layers, state::AppState};
 use axum::{Router, extract::DefaultBodyLimit, routing};
@@ -101,10 +102,15 @@ pages! {
         post "/vms/{id}/migrate"        Admin  "POST /api/v1/vms/{id}/migrations"       migrations::ask;
         post "/vms/{id}/delete"         Owner  "DELETE /api/v1/vms/{id}"                machine::remove;
 
+        post "/vms/{id}/migration-policy" Admin "PUT /api/v1/vms/{id}/migration-policy" migrations::moves_by;
         get  "/migrations"              Admin  "GET /api/v1/migrations"                 migrations::migrations;
         get  "/migrations.csv"          Admin  "GET /api/v1/migrations"                 migrations::migrations_csv;
         get  "/migrations/accuracy"     Admin  "GET /api/v1/migrations/accuracy"        forecast::accuracy;
         get  "/migrations/{id}"         Admin  "GET /api/v1/migrations/{id}"            migrations::migration;
+        get  "/plans"                   Admin  "GET /api/v1/plans"                      plans::list;
+        get  "/plans/{id}"              Admin  "GET /api/v1/plans/{id}"                 plans::one;
+        post "/plans/{id}/cancel"       Admin  "POST /api/v1/plans/{id}/cancel"         plans::cancel;
+        post "/migrations/{id}/limits"  Admin  "PUT /api/v1/migrations/{id}/limits"     migrations::limits;
         get  "/jobs"                    User   "GET /api/v1/jobs"                       jobs::jobs;
         get  "/jobs/{id}"               Owner  "GET /api/v1/jobs/{id}"                  jobs::job;
         post "/jobs/{id}/cancel"        Owner  "POST /api/v1/jobs/{id}/cancel"          jobs::cancel;
@@ -117,6 +123,9 @@ pages! {
         get  "/hosts/{id}"             Admin  "GET /api/v1/hosts/{id}"                   host::one;
         post "/hosts/{id}/mode"        Admin  "PUT /api/v1/hosts/{id}/mode"              host::mode;
         post "/hosts/{id}/change"      Admin  "PATCH /api/v1/hosts/{id}"                 host::change;
+        get  "/hosts/{id}/drain"       Admin  "GET /api/v1/hosts/{id}/drain"             plans::prospect;
+        post "/hosts/{id}/drain"       Admin  "POST /api/v1/hosts/{id}/drain"            plans::drain;
+        post "/hosts/{id}/resume"      Admin  "POST /api/v1/hosts/{id}/resume"           plans::resume;
         post "/hosts/{id}/remove"      Admin  "DELETE /api/v1/hosts/{id}"                host::remove;
 
         get  "/storages"               Admin  "GET /api/v1/storages"                     storages::list;
@@ -151,6 +160,9 @@ pages! {
         post "/people/{id}/role"        Admin  "PATCH /api/v1/users/{id}"               people::role;
         get  "/policy"                  Admin  "GET /api/v1/policy"                     people::policy;
         post "/policy"                  Admin  "PUT /api/v1/policy"                     people::set_policy;
+        get  "/policy/moves"            Admin  "GET /api/v1/policy"                     move_policies::list;
+        post "/policy/moves"            Admin  "PUT /api/v1/policy"                     move_policies::save;
+        post "/policy/moves/remove"     Admin  "PUT /api/v1/policy"                     move_policies::remove;
         get  "/audit"                   Admin  "GET /api/v1/audit"                      people::audit;
         #[cfg(debug_assertions)]
         get  "/styleguide"              Admin  ""                                       people::styleguide;

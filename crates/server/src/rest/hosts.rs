@@ -48,7 +48,7 @@ fn shown(
 }
 
 /// With all that is still to be done by hand.
-async fn whole(state: &AppState, host: &model::Host) -> Result<Host> {
+pub(super) async fn whole(state: &AppState, host: &model::Host) -> Result<Host> {
     let missing = hosts::missing(&state.engine, host).await?;
     Ok(shown(state, host, missing))
 }

@@ -4,7 +4,7 @@ use super::{Problems, input::limit};
 use crate::{
     auth::Admin,
     error::Result,
-    extract::{Path, Query},
+    extract::{Json as Body, Path, Query},
     names::Directory,
     state::AppState,
 };
@@ -12,8 +12,12 @@ use axum::{Json, extract::State};
 use bellwether_api::{
     List,
     migration::{ForecastOutcome, Migration, MigrationAccuracy, MigrationQuery},
+    migration_policy::LimitsInput,
 };
-use bellwether_engine::forecast;
+use bellwether_engine::{
+    forecast,
+    migrate::{self, LimitsChange},
+};
 use bellwether_model::MigrationId;
 
 /// Migrations, newest first.
@@ -91,6 +95,7 @@ pub async fn accuracy(
         p90_error: of_some(found.p90_error),
         within_range: of_some(found.within_range),
         downtime_near: found.downtime_near,
+        intents_kept: found.intents_kept,
         items,
     }))
 }
@@ -104,6 +109,33 @@ pub async fn show(
     Path(id): Path<MigrationId>,
 ) -> Result<Json<Migration>> {
     let migration = state.engine.store().migration(id).await?;
+    let names = Directory::load(&state.engine)
+        .await?
+        .with_vms(&state.engine, vec![migration.vm])
+        .await?;
+    Ok(Json(Migration::new(&migration, &names)))
+}
+
+/// Changes what a migration under way may cost.
+#[utoipa::path(put, path = "/api/v1/migrations/{id}/limits", tag = "migrations", params(("id" = uuid::Uuid, Path)), request_body = LimitsInput,
+    responses((status = 200, body = Migration), Problems))]
+pub async fn set_limits(
+    admin: Admin,
+    State(state): State<AppState>,
+    Path(id): Path<MigrationId>,
+    Body(input): Body<LimitsInput>,
+) -> Result<Json<Migration>> {
+    let some = |figure: u64| (figure > 0).then_some(figure);
+    let change = LimitsChange {
+        longest_pause_ms: input.longest_pause_ms,
+        finish_within_seconds: input
+            .finish_within_seconds
+            .map(|most| (most > 0).then_some(most)),
+        bandwidth: input
+            .bandwidth_mib_per_second
+            .map(|mib| some(mib.saturating_mul(1 << 20))),
+    };
+    let migration = migrate::set_limits(&state.engine, &admin, id, change).await?;
     let names = Directory::load(&state.engine)
         .await?
         .with_vms(&state.engine, vec![migration.vm])

@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod migrations;
 pub mod moves;
 pub mod networks;
+pub mod plans;
 pub mod policy;
 pub mod requests;
 pub mod scrape;

@@ -95,7 +95,7 @@ async fn of_actor(state: &AppState, actor: &Actor, id: VmId) -> Result<model::Vm
     Ok(vm)
 }
 
-async fn shown(state: &AppState, vm: &model::Vm) -> Result<Vm> {
+pub(super) async fn shown(state: &AppState, vm: &model::Vm) -> Result<Vm> {
     let engine = &state.engine;
     let names = Directory::load(engine).await?;
     let waiting = engine.store().first_passwords(vm.owner).await?;

@@ -97,6 +97,7 @@ impl House {
     pub async fn begin_to_move(&self, vm: Uuid, host: usize) -> (Uuid, Uuid) {
         let target = MigrationInput {
             target: Some(self.hosts[host]),
+            ..MigrationInput::default()
         };
         let started = self.daemon.client.migrate(vm, &target).await.unwrap().value;
         (started.job.id, started.migration.id)

@@ -15,6 +15,7 @@ mod killed;
 #[path = "../monitoring/mod.rs"]
 mod monitoring;
 mod network;
+mod policies;
 mod screen;
 mod story;
 mod usual;

@@ -1,7 +1,7 @@
 //! The days one after the other, on one lab; a second server on it lives through its own meanwhile, and so does a VM that
 //! somebody made by hand.
 
-use crate::{asleep, hosts::Hosts, house::House, killed, network, usual};
+use crate::{asleep, hosts::Hosts, house::House, killed, network, policies, usual};
 use std::{net::Ipv4Addr, time::Instant};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -34,6 +34,10 @@ async fn nothing_is_orphaned_doubled_or_lost() {
     told("one was switched");
     usual::move_with_disk(&hosts, &house).await;
     told("one was moved with its disk");
+    policies::move_by_policy(&hosts, &house, &vms[1]).await;
+    told("one was moved by policies");
+    policies::empty_a_host(&hosts, &house, &vms[1]).await;
+    told("a host was emptied, and its VMs came home");
     network::target_cut_off(&hosts, &house, &vms[1]).await;
     told("a target was cut off");
     network::libvirtd_restarted(&hosts, &house, &vms[1]).await;

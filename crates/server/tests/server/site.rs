@@ -21,12 +21,13 @@ use bellwether_engine::{
 };
 use bellwether_hypervisor::sim::{SimFleet, SimSpec};
 use bellwether_model::{
-    ErrorKind, HostId, VmId,
+    ErrorKind, HostId, PlanId, UserId, VmId,
     host::HostHealth,
     image::Image,
     job::Job,
     migration::Migration,
     network::Carrier,
+    plan::{Blocked, Plan, PlanKind, PlanState, PlanStep, StepState},
     request::Request as VmRequest,
     storage::StorageKind,
     vm::{Devices, Vm},
@@ -474,6 +475,45 @@ impl Site {
             .vm
             .unwrap();
         self.engine.store().vm(vm).await.unwrap()
+    }
+
+    /// A plan about the host that is over, and moved the VM.
+    pub async fn plan(&self, vm: &Vm, host: HostId, by: UserId) -> PlanId {
+        let plan = Plan {
+            id: PlanId::new(),
+            kind: PlanKind::Drain,
+            host,
+            state: PlanState::Done,
+            asked_by: Some(by),
+            created_at: self.engine.now(),
+            ended_at: Some(self.engine.now()),
+            forecast_ms: 2_000,
+            bound_ms: 2_000,
+            steps: vec![PlanStep {
+                vm: vm.id,
+                name: vm.name.clone(),
+                from: host,
+                to: host,
+                state: StepState::Left,
+                start_ms: 0,
+                end_ms: 2_000,
+                forecast_ms: 2_000,
+                migration: None,
+                failures: 0,
+                why: Some(vm.name.clone()),
+            }],
+            blocked: vec![Blocked {
+                vm: vm.id,
+                name: vm.name.clone(),
+                why: vec![vm.name.clone()],
+                unblock: String::new(),
+            }],
+            stopping: false,
+        };
+        let mut tx = self.engine.store().begin().await.unwrap();
+        tx.insert_plan(&plan).await.unwrap();
+        tx.commit().await.unwrap();
+        plan.id
     }
 
     /// Has the VM move, as soon as its hosts were seen lately: on a loaded machine a sample may be late.

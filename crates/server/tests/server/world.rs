@@ -52,6 +52,7 @@ impl World {
         site.token(&ada).await;
         let token = store.tokens(ada.user).await.unwrap().remove(0).id;
         let alert = site.alert(&vm).await;
+        let plan = site.plan(&vm, hosts[0], root.user).await;
         let ids = vec![
             ("alerts", alert.to_string()),
             ("tokens", token.to_string()),
@@ -62,6 +63,7 @@ impl World {
             ("vms", vm.id.to_string()),
             ("migrations", migration.id.to_string()),
             ("jobs", job.id.to_string()),
+            ("plans", plan.to_string()),
             ("hosts", hosts[0].to_string()),
             ("storages", storage),
             ("networks", network),

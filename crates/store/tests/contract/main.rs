@@ -25,5 +25,6 @@ mod incidents;
 mod jobs;
 mod migrations;
 mod people;
+mod plans;
 mod requests;
 mod vms;

@@ -6,6 +6,7 @@ use bellwether_model::{
     host::HostTies,
     job::{JobKind, JobState, JobSubject},
     migration::{Migration, MigrationOutcome},
+    migration_policy::{Mechanism, MigrationPolicy, Phase},
 };
 use bellwether_store::{MigrationQuery, PastMoves};
 use std::collections::BTreeSet;
@@ -39,6 +40,9 @@ async fn what_hangs_on_a_host_and_which_ways_are_proven(world: World) {
         rounds: None,
         zero_bytes: None,
         forecast: None,
+        intent: None,
+        mechanism: None,
+        phases: Vec::new(),
     };
     let mut work = job(JobKind::Power, None);
     work.subject = JobSubject {
@@ -104,6 +108,9 @@ async fn migrations_round_trip_newest_first(world: World) {
         rounds: None,
         zero_bytes: None,
         forecast: None,
+        intent: None,
+        mechanism: None,
+        phases: Vec::new(),
     };
     let mut done = migration(1, MigrationOutcome::Running);
     let unknown = migration(2, MigrationOutcome::Unknown);
@@ -118,7 +125,21 @@ async fn migrations_round_trip_newest_first(world: World) {
     (done.total_ms, done.downtime_ms, done.bytes, done.rounds) =
         (Some(1234), Some(0), Some(5 << 40), Some(4));
     done.copy_disk = true;
+    done.intent = Some(MigrationPolicy::default());
+    done.mechanism = Some(Mechanism {
+        bandwidth: Some(5 << 20),
+        ..Mechanism::default()
+    });
+    assert!(tx.set_limits(&done).await.unwrap());
+    done.phases = vec![Phase {
+        at_ms: 5,
+        what: "pass 2".into(),
+    }];
     tx.update_migration(&done).await.unwrap();
+    let mut late = done.clone();
+    late.intent = None;
+    assert!(!tx.set_limits(&late).await.unwrap(), "it is over");
+    tx.update_migration(&late).await.unwrap();
     assert_eq!(
         tx.update_migration(&migration(9, MigrationOutcome::Failed))
             .await
@@ -198,6 +219,9 @@ async fn how_the_last_moves_between_two_hosts_went(world: World) {
         rounds: None,
         zero_bytes: None,
         forecast: None,
+        intent: None,
+        mechanism: None,
+        phases: Vec::new(),
     };
     use MigrationOutcome::{Cancelled, Completed, Failed, Running};
     let mut back = moved(h1.id, Some(9), Failed, None);

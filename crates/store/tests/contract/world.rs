@@ -319,6 +319,8 @@ impl Ground {
             lease_from: "2026-11-24".parse().unwrap(),
             lease_until: "2026-12-31".parse().unwrap(),
             purpose: "x".into(),
+            labels: Vec::new(),
+            migration_policy: None,
             note: None,
             created_at: at(20),
             generation: 0,

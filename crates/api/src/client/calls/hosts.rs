@@ -1,6 +1,7 @@
 //! The fleet and its hosts.
 
 use super::super::{Answer, Client, NO_BODY, NO_QUERY, Result};
+use crate::plan::{DrainInput, Plan, PlanCancelInput, PlanQuery, ResumeInput, Resumed};
 use crate::{
     List,
     fleet::Fleet,
@@ -81,6 +82,61 @@ impl Client {
         self.call(
             Method::PUT,
             &format!("/hosts/{id}/mode"),
+            NO_QUERY,
+            Some(input),
+        )
+        .await
+    }
+
+    /// The plan by which one would be emptied; nothing is moved.
+    pub async fn drain_prospect(&self, id: Uuid) -> Result<Answer<Plan>> {
+        self.call(
+            Method::GET,
+            &format!("/hosts/{id}/drain"),
+            NO_QUERY,
+            NO_BODY,
+        )
+        .await
+    }
+
+    /// Has its VMs leave.
+    pub async fn drain(&self, id: Uuid, input: &DrainInput) -> Result<Answer<Plan>> {
+        self.call(
+            Method::POST,
+            &format!("/hosts/{id}/drain"),
+            NO_QUERY,
+            Some(input),
+        )
+        .await
+    }
+
+    /// Has it take VMs again.
+    pub async fn resume_host(&self, id: Uuid, input: &ResumeInput) -> Result<Answer<Resumed>> {
+        self.call(
+            Method::POST,
+            &format!("/hosts/{id}/resume"),
+            NO_QUERY,
+            Some(input),
+        )
+        .await
+    }
+
+    /// Plans, newest first.
+    pub async fn plans(&self, query: &PlanQuery) -> Result<Answer<List<Plan>>> {
+        self.call(Method::GET, "/plans", Some(query), NO_BODY).await
+    }
+
+    /// One plan.
+    pub async fn plan(&self, id: Uuid) -> Result<Answer<Plan>> {
+        self.call(Method::GET, &format!("/plans/{id}"), NO_QUERY, NO_BODY)
+            .await
+    }
+
+    /// Has no more moves of a plan begun.
+    pub async fn cancel_plan(&self, id: Uuid, input: &PlanCancelInput) -> Result<Answer<Plan>> {
+        self.call(
+            Method::POST,
+            &format!("/plans/{id}/cancel"),
             NO_QUERY,
             Some(input),
         )

@@ -5,6 +5,7 @@ use crate::{
     List,
     job::{Job, JobQuery},
     migration::{Migration, MigrationAccuracy, MigrationQuery},
+    migration_policy::LimitsInput,
 };
 use reqwest::Method;
 use uuid::Uuid;
@@ -23,6 +24,21 @@ impl Client {
     pub async fn migration_accuracy(&self) -> Result<Answer<MigrationAccuracy>> {
         self.call(Method::GET, "/migrations/accuracy", NO_QUERY, NO_BODY)
             .await
+    }
+
+    /// Changes what a migration under way may cost.
+    pub async fn set_migration_limits(
+        &self,
+        id: Uuid,
+        input: &LimitsInput,
+    ) -> Result<Answer<Migration>> {
+        self.call(
+            Method::PUT,
+            &format!("/migrations/{id}/limits"),
+            NO_QUERY,
+            Some(input),
+        )
+        .await
     }
 
     /// One migration.

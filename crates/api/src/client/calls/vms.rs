@@ -6,7 +6,8 @@ use crate::{
     audit::AuditLine,
     job::Job,
     metrics::{Metrics, MetricsQuery},
-    migration::{MigrationChoices, MigrationInput, MigrationStarted},
+    migration::{MigrationChoices, MigrationInput, MigrationStarted, MigrationTargetsQuery},
+    migration_policy::MovesByInput,
     vm::{ConfirmQuery, FirstPassword, LeaseInput, PowerInput, Screen, Vm, VmQuery},
 };
 use reqwest::Method;
@@ -85,12 +86,34 @@ impl Client {
     }
 
     /// Where it could move.
-    pub async fn migration_targets(&self, id: Uuid) -> Result<Answer<MigrationChoices>> {
+    pub async fn migration_targets(
+        &self,
+        id: Uuid,
+        policy: Option<&str>,
+    ) -> Result<Answer<MigrationChoices>> {
+        let query = MigrationTargetsQuery {
+            policy: policy.map(Into::into),
+        };
         self.call(
             Method::GET,
             &format!("/vms/{id}/migration-targets"),
-            NO_QUERY,
+            Some(&query),
             NO_BODY,
+        )
+        .await
+    }
+
+    /// Says by what its policy for moves is chosen.
+    pub async fn set_vm_migration_policy(
+        &self,
+        id: Uuid,
+        input: &MovesByInput,
+    ) -> Result<Answer<Vm>> {
+        self.call(
+            Method::PUT,
+            &format!("/vms/{id}/migration-policy"),
+            NO_QUERY,
+            Some(input),
         )
         .await
     }

@@ -71,7 +71,7 @@ impl Writes {
     /// How long it takes at this rate.
     pub fn ms(&self, mbit: u32) -> u64 {
         let rate = forecast::goodput(mbit);
-        let copy = forecast::precopy(&self.0, rate, forecast::USUAL_PAUSE);
+        let copy = forecast::steered(&self.0, rate, forecast::USUAL_PAUSE, forecast::Way::PreCopy);
         // Up, so that no plan counts on less than it needs.
         (copy.seconds * 1e3).ceil() as u64
     }

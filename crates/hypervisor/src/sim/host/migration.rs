@@ -74,13 +74,28 @@ impl Migration for SimHost {
         })
         .await
     }
-    async fn abort_migration(&self, vm: Uuid) -> Result<()> {
-        self.call(Op::AbortMigration, |world, host| {
-            if let Some(id) = world.move_from(host, vm) {
-                world.give_up(id, Err(HypervisorError::Cancelled));
-            }
+    async fn set_longest_pause(&self, vm: Uuid, milliseconds: u32) -> Result<()> {
+        self.call(Op::SetLongestPause, |world, host| {
+            world.set_longest_pause(host, vm, milliseconds);
             Ok(())
         })
         .await
+    }
+    async fn set_bandwidth(&self, vm: Uuid, mib: u64) -> Result<()> {
+        self.call(Op::SetBandwidth, |world, host| {
+            world.set_bandwidth(host, vm, mib);
+            Ok(())
+        })
+        .await
+    }
+    async fn start_post_copy(&self, vm: Uuid) -> Result<()> {
+        self.call(Op::StartPostCopy, |world, host| {
+            world.start_post_copy(host, vm)
+        })
+        .await
+    }
+    async fn abort_migration(&self, vm: Uuid) -> Result<()> {
+        self.call(Op::AbortMigration, |world, host| world.abort_move(host, vm))
+            .await
     }
 }

@@ -1,6 +1,6 @@
 //! How a move begins: everything the source and the target would refuse it for, then the incoming VM.
 
-use super::{Copied, Move, Reply, failed_error};
+use super::{Copied, Move, Reply, USUAL_LIMIT, failed_error};
 use crate::{
     HostEvent, HypervisorError, MigrateSpec, Result,
     sim::{
@@ -10,7 +10,7 @@ use crate::{
         world::{Due, World},
     },
 };
-use bellwether_model::observed::PowerState;
+use bellwether_model::{migration_policy::Encrypt, observed::PowerState};
 use std::time::Duration;
 
 impl World {
@@ -45,9 +45,14 @@ impl World {
                 "unable to connect to server at '{target}': No route to host"
             )));
         }
-        if spec.encrypt && !self.spec.tls {
+        if spec.encrypt == Encrypt::Always && !self.spec.tls {
             return Err(refused(
                 "unable to use TLS for the migration: no certificates".into(),
+            ));
+        }
+        if spec.post_copy && !spec.copy_disks.is_empty() {
+            return Err(refused(
+                "post-copy migration is not supported with non-shared storage".into(),
             ));
         }
         if !vm.passthrough.is_empty() {
@@ -225,6 +230,12 @@ impl World {
                 total: round_bytes,
                 standing: None,
                 lost: None,
+                wrote_since: now,
+                carried: 0.0,
+                longest_pause: USUAL_LIMIT,
+                held: 0.0,
+                much: 0,
+                switched: false,
             },
         );
         let end = now + Duration::from_secs_f64(round_bytes / rate);

@@ -58,6 +58,7 @@ async fn by_server(bench: &Bench, vm: &Vm, to: usize) -> anyhow::Result<Taken> {
     tokio::time::sleep(REST).await;
     let target = MigrationInput {
         target: Some(bench.hosts[to]),
+        ..MigrationInput::default()
     };
     let begin = Instant::now();
     let started = bench.client.migrate(vm.id, &target).await?.value;
@@ -96,6 +97,10 @@ async fn by_hand(bench: &Bench, vm: &Vm, to: usize) -> anyhow::Result<Taken> {
         &target.uris.tcp,
         "--migrateuri",
         &migrate_uri,
+        // As ours: a lab's hosts have certificates for it.
+        "--tls",
+        "--tls-destination",
+        &address,
     ];
     let begin = Instant::now();
     bench.virsh(from, &words)?;

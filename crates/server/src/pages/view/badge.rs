@@ -7,6 +7,7 @@ use bellwether_model::{
     migration::{Convergence, MigrationOutcome, Verdict},
     observed::PowerState,
     people::AccountState,
+    plan::{PlanState, StepState},
     request::RequestState,
     vm::VmState,
 };
@@ -111,6 +112,27 @@ impl From<MigrationOutcome> for Badge {
             MigrationOutcome::Failed => badge("bad", "triangle", "failed"),
             MigrationOutcome::Cancelled => badge("idle", "square", "cancelled"),
             MigrationOutcome::Unknown => badge("warn", "bars", "not yet known"),
+        }
+    }
+}
+
+impl From<StepState> for Badge {
+    fn from(state: StepState) -> Self {
+        match state {
+            StepState::Waiting => badge("idle", "ring", "waiting"),
+            StepState::Moving => badge("busy", "arrow", "moving"),
+            StepState::Done => badge("good", "tick", "moved"),
+            StepState::Left => badge("warn", "triangle", "left"),
+        }
+    }
+}
+
+impl From<PlanState> for Badge {
+    fn from(state: PlanState) -> Self {
+        match state {
+            PlanState::Running => badge("busy", "half", "under way"),
+            PlanState::Done => badge("good", "tick", "done"),
+            PlanState::Cancelled => badge("idle", "square", "cancelled"),
         }
     }
 }

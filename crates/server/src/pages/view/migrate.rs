@@ -1,6 +1,6 @@
 //! Moving a machine live: choosing where, watching, the outcome; and the list of moves.
 
-use super::{Badge, Form, Frame, List, Reading, forecast::Foretold};
+use super::{Badge, Form, Frame, List, Reading, forecast::Foretold, form::Choice};
 use askama::Template;
 
 /// One line of the pre-flight.
@@ -29,6 +29,8 @@ pub struct Target {
     pub remarks: String,
     /// What it would take.
     pub forecast: Option<Foretold>,
+    /// What other ways would take: name, whole time, pause.
+    pub others: Vec<(&'static str, String, String)>,
 }
 
 /// Choosing where to.
@@ -51,6 +53,14 @@ pub struct Migrate {
     pub targets: Vec<Target>,
     /// Any possible.
     pub any: bool,
+    /// The policy by which it would move.
+    pub policy: String,
+    /// All policies, to look at another one.
+    pub policies: Vec<Choice>,
+    /// What is chosen for the machine: its policy and its labels.
+    pub moves_by: Form,
+    /// The same policies, and none.
+    pub own: Vec<Choice>,
     /// What went wrong.
     pub form: Form,
 }
@@ -87,6 +97,12 @@ pub struct MigrationPage {
     pub figures: Vec<(&'static str, Reading, String)>,
     /// Facts.
     pub facts: Vec<(&'static str, String)>,
+    /// What happened: how long after it was asked for, and what.
+    pub phases: Vec<(String, String)>,
+    /// Its limits, while they can be changed.
+    pub limits: Option<Form>,
+    /// Its page.
+    pub href: String,
 }
 
 /// A move in the list.

@@ -6,6 +6,7 @@ use askama::Template;
 use bellwether_model::{
     job::JobState,
     migration::{Convergence, MigrationOutcome, Verdict},
+    plan::{PlanState, StepState},
     vm::VmState,
 };
 
@@ -88,7 +89,53 @@ pub(super) fn pages(author: Author) -> Vec<Rendered> {
             ("Asked by", "ada".into()),
             ("Began", "24 Nov 2026 12:20".into()),
             ("Disk", "shared, not copied".into()),
+            ("Policy", text("careful: a pause of 300 ms at most; kept")),
+            (
+                "How",
+                "Plain pre-copy: it writes 21 MiB in a second and the way carries 112 MiB.".into(),
+            ),
         ],
+        phases: vec![
+            ("12 ms".into(), "copying begins".into()),
+            (
+                "1.9 s".into(),
+                text("pass 2 begins with 24 MiB left, 214 ms at 112 MiB/s"),
+            ),
+            ("2.3 s".into(), "it runs on the target".into()),
+        ],
+        limits: running.then(|| Form::default().with("longest_pause_ms", 300)),
+        href: "/migrations/1".into(),
+    };
+    let step = |name: &str, state: StepState, x: f64, width: f64, y: usize| plans::StepRow {
+        vm: text(name),
+        href: "/vms/1".into(),
+        way: text("host1 → host2"),
+        badge: state.into(),
+        x,
+        width,
+        y,
+        begins: "0 ms".into(),
+        ends: "6.1 s".into(),
+        migration: Some("/migrations/1".into()),
+        why: (state == StepState::Left).then(|| text("It was shut off meanwhile, and stays.")),
+    };
+    let gantt = |running: bool| plans::Gantt {
+        steps: vec![
+            step("thesis-db", StepState::Done, 0.0, 500.0, 0),
+            step("web", StepState::Moving, 500.0, 400.0, 20),
+            step("old", StepState::Left, 900.0, 100.0, 40),
+        ],
+        height: 60,
+        length: "12 s".into(),
+        now: running.then_some(640.0),
+    };
+    let blocked = || {
+        vec![plans::BlockedRow {
+            vm: text("gpu"),
+            href: Some("/vms/2".into()),
+            why: vec![text("It has devices of its host, which can't move: a graphics card.")],
+            unblock: "Detach the device, or delete the snapshots; or shut it down until the host is back.".into(),
+        }]
     };
     let job = |state: JobState| migrate::JobPage {
         frame: frame("Make thesis-db", "/jobs", true),
@@ -130,7 +177,12 @@ pub(super) fn pages(author: Author) -> Vec<Rendered> {
         ],
     };
     rendered![
-        "migrate" => migrate::Migrate { frame: frame("Migrate", "/migrations", true), id: "v1".into(), name: text("thesis-db"), badge: VmState::Running.into(), source: "host1".into(), size: "4 GiB of memory, disk on fast (shared)".into(), targets: vec![migrate::Target { id: "h2".into(), name: text("host2"), possible: true, best: true, reason: text("34 GiB and 42 vCPU left after; shares the disk"), checks: checks(), remarks: "2 worth knowing".into(), forecast: Some(foretold()) }, migrate::Target { id: "h3".into(), name: text("host3"), possible: false, best: false, reason: text("memory: 4 GiB needed, 2.5 GiB left"), checks: vec![check(Verdict::Fail, "2.5 GiB of memory are left, 4 GiB are needed")], remarks: "1 not possible".into(), forecast: None }], any: true, form: Form::default() },
+        "migrate" => migrate::Migrate { frame: frame("Migrate", "/migrations", true), id: "v1".into(), name: text("thesis-db"), badge: VmState::Running.into(), source: "host1".into(), size: "4 GiB of memory, disk on fast (shared)".into(), targets: vec![migrate::Target { id: "h2".into(), name: text("host2"), possible: true, best: true, reason: text("34 GiB and 42 vCPU left after; shares the disk"), checks: checks(), remarks: "2 worth knowing".into(), forecast: Some(foretold()), others: vec![("holding the guest back", "3.4 s (2.9–4.1 s)".into(), "80 ms (40–200 ms)".into())] }, migrate::Target { id: "h3".into(), name: text("host3"), possible: false, best: false, reason: text("memory: 4 GiB needed, 2.5 GiB left"), checks: vec![check(Verdict::Fail, "2.5 GiB of memory are left, 4 GiB are needed")], remarks: "1 not possible".into(), forecast: None, others: vec![] }], any: true, policy: text("careful"), policies: vec![form::Choice::new("careful", text("careful"))], moves_by: Form::default().with("labels", text("database")), own: vec![form::Choice::new("", "by its labels, or the usual one")], form: Form::default() },
+        "move-policies" => move_policies::MovePolicies { frame: frame("What moves may cost", "/policy", true), rows: vec![move_policies::PolicyRow { href: "/policy/moves?name=careful".into(), name: text("careful"), usual: true, pause: "300 ms".into(), within: "no end".into(), may: "hold the guest back, compress".into(), share: "100 %".into(), resort: "give the move up", labels: String::new() }, move_policies::PolicyRow { href: "/policy/moves?name=huge".into(), name: text("huge VM"), usual: false, pause: "1,500 ms".into(), within: "600 s".into(), may: "only copy".into(), share: "50 %".into(), resort: "finish with a longer pause", labels: text("database, cache") }], was: text("huge VM"), may_remove: true, resorts: vec![form::Choice::new("give_up", "give the move up")], form: Form::default().with("name", text("huge VM")).with("longest_pause_ms", 1500).with("link_share_percent", 50).with("may_throttle", "on"), version: 7 },
+        "drain" => plans::DrainPage { frame: frame("Empty host1", "/hosts", true), id: "h1".into(), name: text("host1"), gantt: gantt(false), blocked: blocked(), words: "2 machines leave in about 12 s; the links allow no plan that takes less than 11 s.".into(), form: Form::default() },
+        "plan" => plans::PlanPage { frame: frame("Empty host1", "/migrations", true), href: "/plans/1".into(), title: text("Empty host1"), host: text("host1"), host_href: "/hosts/1".into(), badge: PlanState::Running.into(), running: true, stopping: false, words: "1 of 2 moved after 8 s; about 12 s were expected in all.".into(), gantt: gantt(true), blocked: blocked(), facts: vec![("Asked by", "ada".into())] },
+        "plans" => plans::Plans { frame: frame("Plans", "/migrations", true), rows: vec![plans::PlanRow { href: "/plans/1".into(), when: "1 Dec 2026 12:20".into(), what: text("Empty host1"), badge: PlanState::Done.into(), moved: "2 of 2".into(), took: "12 s".into() }] },
+        "plans-empty" => plans::Plans { frame: frame("Plans", "/migrations", true), rows: vec![] },
         "migration-running" => migration(MigrationOutcome::Running, true),
         "migration" => migration(MigrationOutcome::Completed, false),
         "migration-failed" => migration(MigrationOutcome::Failed, false),
