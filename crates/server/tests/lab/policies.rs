@@ -91,9 +91,10 @@ pub async fn move_by_policy(hosts: &Hosts, house: &House, vm: &Vm) {
     let switched = moved(house, vm, 1 - here, "thin, post-copy").await;
     assert!(says(&switched, "its memory follows"), "{switched:?}");
     house.tells_the_truth(hosts).await;
+    // QEMU takes two passes for each step by which it holds a guest back.
+    tell(vm, "dirty 30 16");
     let held = moved(house, vm, here, "thin").await;
     assert!(held.mechanism.as_ref().unwrap().throttle);
-    assert!(says(&held, "ms are allowed"), "{held:?}");
     println!(
         "post-copy: {:?} ms in all, {:?} ms pause; held back: {:?} ms, {:?} ms",
         switched.total_ms, switched.downtime_ms, held.total_ms, held.downtime_ms
