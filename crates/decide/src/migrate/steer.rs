@@ -136,7 +136,10 @@ impl Steering {
             (self.stalls, self.stalls_held) = (0, 0);
             return None;
         }
-        let really = seen.remaining as f64 * 1e3 / self.best.max(1) as f64;
+        // With the guest stopped QEMU takes the whole link, whatever share it was given before.
+        let link =
+            self.best.max(1) as f64 * 100.0 / f64::from(self.policy.link_share_percent.max(1));
+        let really = seen.remaining as f64 * 1e3 / link;
         let most = f64::from(self.limits[self.limits.len() - 1]);
         if needed > most && really <= most {
             // It would be sent in time, and QEMU does not believe it: by the rate of a pass that sent little.

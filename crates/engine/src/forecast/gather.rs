@@ -7,7 +7,11 @@ use bellwether_decide::{
     migrate::{self, Chosen, Terms},
 };
 use bellwether_model::{
-    Result, host::Host, migration::Migration, migration_policy::MigrationPolicy, observed::VmSeen,
+    Result,
+    host::Host,
+    migration::Migration,
+    migration_policy::{Mechanism, MigrationPolicy},
+    observed::VmSeen,
     vm::Vm,
 };
 
@@ -131,8 +135,12 @@ fn disk(vm: &Vm, seen: Option<&VmSeen>) -> f64 {
     written.unwrap_or(vm.disk.bytes() as f64)
 }
 
-/// Bytes and seconds.
+/// Bytes and seconds; none of one that was held to a part of the link, which says nothing of the whole.
 fn speed(past: &Migration) -> Option<(f64, f64)> {
+    let held = |how: &Mechanism| how.bandwidth.is_some();
+    if past.mechanism.as_ref().is_some_and(held) {
+        return None;
+    }
     Some((past.bytes? as f64, past.total_ms? as f64 / 1e3))
 }
 

@@ -36,8 +36,6 @@ async fn nothing_is_orphaned_doubled_or_lost() {
     told("one was moved with its disk");
     policies::move_by_policy(&hosts, &house, &vms[1]).await;
     told("one was moved by policies");
-    policies::empty_a_host(&hosts, &house, &vms[1]).await;
-    told("a host was emptied, and its VMs came home");
     network::target_cut_off(&hosts, &house, &vms[1]).await;
     told("a target was cut off");
     network::libvirtd_restarted(&hosts, &house, &vms[1]).await;
